@@ -1,0 +1,69 @@
+"""Where a human is asked: gates, the decisions that they allow, and the answers to them."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from delegation.plan import Plan
+
+__all__ = ["ALLOWED_DECISIONS", "Answer", "Decision", "GateKind", "GateStatus", "NewGate"]
+
+
+class GateKind(StrEnum):
+    """Why a human is needed."""
+
+    BLOCKER = "blocker"
+    ESCALATION = "escalation"
+    APPROVAL = "approval"
+
+
+class GateStatus(StrEnum):
+    """Where a gate stands."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+
+
+class Decision(StrEnum):
+    """What a human may say to a gate; the words are LangChain's human-in-the-loop decisions."""
+
+    APPROVE = "approve"
+    EDIT = "edit"
+    REJECT = "reject"
+    RESPOND = "respond"
+
+
+ALLOWED_DECISIONS: dict[GateKind, tuple[Decision, ...]] = {
+    GateKind.BLOCKER: (Decision.RESPOND, Decision.REJECT),
+    GateKind.ESCALATION: (Decision.RESPOND, Decision.APPROVE, Decision.REJECT),
+    GateKind.APPROVAL: (Decision.APPROVE, Decision.EDIT, Decision.REJECT),
+}
+"""What each kind of gate takes as an answer. Rejecting a blocker or an escalation gives the task up."""
+
+
+class NewGate(BaseModel):
+    """A question to a human, before it is stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: GateKind
+    question: str
+    reason: str = ""
+    details: str = ""
+    attempted_solutions: list[str] = []
+    metadata: dict[str, Any] = {}
+    subtask_id: str | None = None
+
+
+class Answer(BaseModel):
+    """A human's answer to one gate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decision: Decision = Decision.RESPOND
+    text: str | None = None
+    next_state: str | None = Field(default=None, description="Where to go on; None means the state it came from.")
+    plan: Plan | None = Field(default=None, description="With edit: the plan to use instead.")
+    answered_by: str | None = None

@@ -1,0 +1,99 @@
+"""What comes back from work and from checking it: deliverables, outcomes, findings, reports."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from delegation.message import Message
+
+__all__ = ["Deliverable", "Finding", "Outcome", "OutcomeStatus", "Review", "Standup", "TestReport", "TestResult"]
+
+
+class OutcomeStatus(StrEnum):
+    """How work on a subtask ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+class Deliverable(BaseModel):
+    """What a subtask brought forth: a document, with what it claims to cover so that a review can trace it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str = Field(description="work_order, test_plan, documentation, design, answer, …")
+    title: str
+    body: str = Field(description="The text itself, as Markdown.")
+    criteria: list[str] = Field(default=[], description="Texts of the criteria that it addresses.")
+    interfaces: list[str] = Field(default=[], description="Routes, functions, classes, files named in the task.")
+    open_questions: list[str] = []
+
+
+class Outcome(BaseModel):
+    """The end of one member's work on one subtask."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: OutcomeStatus
+    note: str = Field(default="", description="What happened: the summary, the reason of a refusal, the error.")
+    deliverable: Deliverable | None = None
+    question: str | None = Field(default=None, description="What a human must answer, where it is blocked.")
+    messages: list[Message] = Field(default=[], description="What the member says while at it; stored with the outcome.")
+
+
+class Finding(BaseModel):
+    """Something that a check found wanting, addressed to the subtask that has to mend it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtask_id: str | None
+    criterion: str | None = None
+    severity: Literal["low", "medium", "high"] = "high"
+    message: str
+
+
+class Review(BaseModel):
+    """The tech lead's verdict on the deliverables of a round."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approved: bool
+    findings: list[Finding] = []
+    summary: str = ""
+
+
+class TestResult(BaseModel):
+    """One test case, executed, with the evidence named as what it is."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    model_config = ConfigDict(frozen=True)
+
+    case_id: str
+    criterion: str
+    passed: bool
+    evidence: str
+
+
+class TestReport(BaseModel):
+    """The test plan, executed against the deliverables."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    results: list[TestResult] = []
+    findings: list[Finding] = []
+
+
+class Standup(BaseModel):
+    """The project manager's account of a round on the board, from the board's facts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    summary: str
+    blockers: list[str] = []

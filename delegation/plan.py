@@ -1,0 +1,186 @@
+"""What is to be done and who does it when: requirements, subtasks, test cases, assignments."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from delegation.squad import MemberId, Role
+from delegation.task import Priority
+
+__all__ = [
+    "Approval",
+    "Assignment",
+    "Criterion",
+    "Plan",
+    "Requirements",
+    "Schedule",
+    "Subtask",
+    "SubtaskKind",
+    "TaskType",
+    "TestCase",
+    "Unassigned",
+]
+
+SubtaskId = Annotated[str, BeforeValidator(lambda value: str(value) if value is not None else value)]
+
+
+class TaskType(StrEnum):
+    """What kind of work a task is."""
+
+    API_ENDPOINT = "api_endpoint"
+    USER_INTERFACE = "user_interface"
+    DATABASE = "database"
+    BUG_FIX = "bug_fix"
+    REFACTORING = "refactoring"
+    TESTING = "testing"
+    DOCUMENTATION = "documentation"
+    DEPLOYMENT = "deployment"
+    MACHINE_LEARNING = "machine_learning"
+    DESIGN = "design"
+    QUESTION = "question"
+    GENERAL = "general"
+
+
+class SubtaskKind(StrEnum):
+    """What a subtask brings forth, which decides what its deliverable must show."""
+
+    ANALYSIS = "analysis"
+    DESIGN = "design"
+    IMPLEMENTATION = "implementation"
+    TEST = "test"
+    DOCUMENTATION = "documentation"
+    DEPLOYMENT = "deployment"
+    ANSWER = "answer"
+
+
+class Criterion(BaseModel):
+    """One condition of acceptance and where it was found: nothing is invented without saying so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    source: Literal["stated", "text", "title"] = Field(
+        description="stated: given as a criterion; text: derived from the description; title: the title holds."
+    )
+
+
+class Requirements(BaseModel):
+    """What the project manager reads out of a task, each finding with the words that led to it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: TaskType
+    skills: dict[str, int] = Field(default={}, description="Skill to the level asked.")
+    complexity: int = Field(ge=1, le=10)
+    complexity_reasons: list[str] = []
+    areas: list[str] = Field(default=[], description="backend, frontend, database, infrastructure, docs, …")
+    evidence: dict[str, list[str]] = Field(
+        default={}, description="Finding (such as type, area:backend or skill:sql) to the words in the text behind it."
+    )
+    criteria: list[Criterion] = []
+    open_questions: list[str] = Field(default=[], description="Where the text is silent; they never block.")
+
+
+class Subtask(BaseModel):
+    """One piece of work that one member does in one go.
+
+    ``effort`` is in hours and a subtask lasts exactly that; ``skills`` maps a name to the level asked.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: SubtaskId
+    title: str
+    role: Role | None = Field(default=None, description="Who should do it; None takes any role.")
+    skills: dict[str, int] = {}
+    effort: float = 1.0
+    priority: Priority = Priority.NORMAL
+    depends_on: list[SubtaskId] = []
+    description: str = ""
+    kind: SubtaskKind = SubtaskKind.IMPLEMENTATION
+    area: str | None = None
+    criteria: list[str] = Field(default=[], description="Texts of the criteria that it serves.")
+    estimate: tuple[float, float, float] | None = Field(default=None, description="Hours: low, likely, high.")
+    excluded: list[MemberId] = Field(default=[], description="Members who must not do it.")
+
+
+class TestCase(BaseModel):
+    """How one criterion is checked; given, when and then are there where the text says so."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    criterion: str
+    given: str | None = None
+    when: str | None = None
+    then: str
+    subtask_ids: list[str] = Field(default=[], description="The subtasks whose deliverables are checked.")
+
+
+class Plan(BaseModel):
+    """The breakdown of a task: subtasks with their dependencies, and the test plan."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtasks: list[Subtask]
+    test_cases: list[TestCase] = []
+
+    def subtask(self, subtask_id: str) -> Subtask:
+        """Return the subtask with that id; KeyError when the plan has none."""
+        for subtask in self.subtasks:
+            if subtask.id == subtask_id:
+                return subtask
+        raise KeyError(subtask_id)
+
+
+class Assignment(BaseModel):
+    """Who does a subtask, and from when to when, in hours from now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtask_id: SubtaskId
+    member_id: MemberId
+    start: float
+    finish: float
+
+
+class Unassigned(BaseModel):
+    """A subtask that nobody may do, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtask_id: SubtaskId
+    reason: str
+
+
+class Schedule(BaseModel):
+    """A dated assignment of subtasks to members; times are hours from now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assignments: list[Assignment]
+    makespan: float = Field(description="When the last subtask ends; 0.0 without any.")
+    critical_path: list[str] = Field(description="Ids of the longest chain of dependencies, first to last.")
+    unassigned: list[Unassigned] = []
+
+    def of(self, subtask_id: str) -> Assignment | None:
+        """Return the subtask's assignment, or None where it has none."""
+        return next((one for one in self.assignments if one.subtask_id == subtask_id), None)
+
+
+class Approval(BaseModel):
+    """The project manager's word on a proposed schedule."""
+
+    model_config = ConfigDict(frozen=True)
+
+    approved: bool
+    reasons: list[str] = Field(default=[], description="What was checked and found, a sentence each.")
+    schedule: Schedule = Field(description="The schedule as approved: the proposal, or with members swapped.")
+
+
+def jsonable(model: BaseModel) -> dict[str, Any]:
+    """Return the model as plain JSON values, the form in which everything is stored."""
+    return model.model_dump(mode="json")

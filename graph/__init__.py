@@ -1,0 +1,1 @@
+"""The application: the lifecycle, the state graph, the orchestrator and the command line."""

@@ -1,0 +1,1 @@
+"""The database: tables, sessions, the step journal, the transition log, the checkpointer."""
