@@ -1,5 +1,9 @@
 """The vocabulary of the project, and the rules for who does what and when. Pure: standard library and pydantic."""
 
+from enum import StrEnum
+
+from pydantic import BaseModel
+
 from delegation.errors import (
     ActionTimeout,
     ConfigurationError,
@@ -93,4 +97,11 @@ __all__ = [
     "TestReport",
     "TestResult",
     "Unassigned",
+    "vocabulary",
 ]
+
+
+def vocabulary() -> list[type]:
+    """Return every model and enumeration that this package exports: the types that stored states may hold."""
+    exported = (globals()[name] for name in __all__)
+    return [one for one in exported if isinstance(one, type) and issubclass(one, BaseModel | StrEnum)]

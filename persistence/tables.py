@@ -1,0 +1,303 @@
+"""The tables. Everything but the checkpointer's own two is here, and states are plain text to this package.
+
+Each table's docstring says what one row is. Times are stored in UTC; identifiers are UUIDs.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+__all__ = [
+    "FINAL_STATES",
+    "STATES",
+    "AssignmentRow",
+    "Base",
+    "ExecutionRow",
+    "GateRow",
+    "JournalRow",
+    "LogRow",
+    "MemberRow",
+    "MessageRow",
+    "OutcomeRow",
+    "RequestRow",
+    "SquadRow",
+    "TaskRow",
+    "TransitionRow",
+]
+
+STATES = (
+    "pending",
+    "analyzing",
+    "planning",
+    "delegated",
+    "in_progress",
+    "reviewing",
+    "testing",
+    "completed",
+    "blocked",
+    "failed",
+)
+"""The states that a constraint lets in; a test holds them against the lifecycle's map."""
+
+FINAL_STATES = ("completed", "failed")
+
+_OPEN = text("status NOT IN ('completed', 'failed')")
+
+
+def utc_now() -> datetime:
+    """Return the present time with its zone: the one clock that rows are stamped with."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, stored without its zone in UTC and given back with it, on every database alike."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into UTC; a naive one is taken as UTC."""
+        return value if value is None or value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """The tables' common ground: names for constraints, and the types behind the annotations."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+        str: Text(),
+    }
+
+
+def _state_check(column: str, name: str) -> CheckConstraint:
+    values = ", ".join(f"'{state}'" for state in STATES)
+    return CheckConstraint(f"{column} IN ({values})", name=name)
+
+
+class SquadRow(Base):
+    """A squad."""
+
+    __tablename__ = "squads"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    members: Mapped[list["MemberRow"]] = relationship(lazy="selectin", order_by="MemberRow.position")
+
+
+class MemberRow(Base):
+    """A member; its id is unique within its squad."""
+
+    __tablename__ = "members"
+
+    squad_id: Mapped[UUID] = mapped_column(ForeignKey("squads.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    name: Mapped[str]
+    role: Mapped[str]
+    skills: Mapped[dict[str, Any]]
+    capacity: Mapped[int]
+    available_from: Mapped[float]
+    specialisation: Mapped[str | None]
+
+
+class TaskRow(Base):
+    """A task in a person's words."""
+
+    __tablename__ = "tasks"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    title: Mapped[str]
+    description: Mapped[str]
+    acceptance_criteria: Mapped[list[Any]]
+    priority: Mapped[str]
+    labels: Mapped[list[Any]]
+    deadline: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ExecutionRow(Base):
+    """One run of a task through the lifecycle: the row that leads, and the lease of whoever drives it.
+
+    ``seq`` is the number of the last transition. ``origin_state`` is where a blocked execution came from.
+    ``lease_epoch`` grows with each new driver, so that a late commit of an old one finds no row to change.
+    """
+
+    __tablename__ = "executions"
+    __table_args__ = (
+        _state_check("status", "status"),
+        Index("uq_executions_open_task", "task_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("uq_executions_open_thread", "thread_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    task_id: Mapped[UUID] = mapped_column(ForeignKey("tasks.id"), index=True)
+    squad_id: Mapped[UUID] = mapped_column(ForeignKey("squads.id"), index=True)
+    thread_id: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str] = mapped_column(String(16), default="pending")
+    seq: Mapped[int] = mapped_column(default=0)
+    origin_state: Mapped[str | None] = mapped_column(String(16))
+    plan: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    error_message: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+    forked_from: Mapped[UUID | None]
+    forked_at: Mapped[int | None]
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    lease_epoch: Mapped[int] = mapped_column(default=0)
+
+
+class TransitionRow(Base):
+    """One move of the lifecycle, with what it changed in the working state: the log rebuilds the thread."""
+
+    __tablename__ = "transitions"
+    __table_args__ = (_state_check("from_state", "from_state"), _state_check("to_state", "to_state"))
+
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    from_state: Mapped[str] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None]
+    details: Mapped[dict[str, Any]] = mapped_column("metadata")
+    delta: Mapped[dict[str, Any]]
+    task_id: Mapped[str | None]
+    checkpoint_id: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class LogRow(Base):
+    """One line of the audit log."""
+
+    __tablename__ = "logs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
+    event: Mapped[str]
+    text: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class MessageRow(Base):
+    """One message; ``position`` is the order in which messages were stored."""
+
+    __tablename__ = "messages"
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    execution_id: Mapped[UUID | None] = mapped_column(ForeignKey("executions.id"), index=True)
+    sender: Mapped[str]
+    recipient: Mapped[str | None]
+    type: Mapped[str]
+    content: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column("metadata")
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class AssignmentRow(Base):
+    """Who was given a subtask, and when that was meant to start and end; the highest turn is in force."""
+
+    __tablename__ = "assignments"
+
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
+    subtask_id: Mapped[str] = mapped_column(primary_key=True)
+    turn: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[str]
+    start: Mapped[float]
+    finish: Mapped[float]
+    reason: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+
+
+class OutcomeRow(Base):
+    """How one piece of work on a subtask ended; ``round`` counts the board's openings after a rework."""
+
+    __tablename__ = "outcomes"
+
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
+    subtask_id: Mapped[str] = mapped_column(primary_key=True)
+    turn: Mapped[int] = mapped_column(primary_key=True)
+    round: Mapped[int]
+    member_id: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str]
+    deliverable: Mapped[dict[str, Any] | None]
+    started_at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class GateRow(Base):
+    """One question to a human, and the answer once there is one."""
+
+    __tablename__ = "gates"
+    __table_args__ = (CheckConstraint("status IN ('open', 'answered', 'withdrawn')", name="status"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
+    position: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))
+    question: Mapped[str]
+    reason: Mapped[str]
+    details: Mapped[str]
+    attempted_solutions: Mapped[list[Any]]
+    extra: Mapped[dict[str, Any]] = mapped_column("metadata")
+    origin_state: Mapped[str] = mapped_column(String(16))
+    subtask_id: Mapped[str | None]
+    allowed: Mapped[list[Any]]
+    deadline: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(String(16), default="open")
+    answer: Mapped[dict[str, Any] | None]
+    opened_at: Mapped[datetime] = mapped_column(default=utc_now)
+    closed_at: Mapped[datetime | None]
+
+
+class JournalRow(Base):
+    """What one step recorded under its LangGraph task id, so that the same step never acts twice.
+
+    ``key`` tells apart what one task does several times: the subtask on the board, the answer in a gate.
+    """
+
+    __tablename__ = "journal"
+
+    task_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
+    record: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RequestRow(Base):
+    """A wish that a caller left for whoever drives the execution; honoured in the order of ``id``, once."""
+
+    __tablename__ = "requests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16), default="open")
+    outcome: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    closed_at: Mapped[datetime | None]

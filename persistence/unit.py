@@ -1,0 +1,83 @@
+"""A unit of work on a caller's session: a savepoint that is committed at success and alone undone on an error."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from delegation import ConfigurationError
+from persistence.connections import WRITE, has_written
+from persistence.faults import translated
+
+if TYPE_CHECKING:
+    from persistence.database import Database
+
+__all__ = ["database_of", "on_session", "unit"]
+
+T = TypeVar("T")
+_INSIDE = "squad_inside_unit"
+
+
+def database_of(session: AsyncSession) -> "Database":
+    """Return the open database that the session came from.
+
+    Raises:
+        ConfigurationError: the session is not one of ``database.session()``.
+    """
+    database: Database | None = session.info.get("database")
+    if database is None:
+        raise ConfigurationError(
+            "the session belongs to no open Database", hint="use `async with database.session() as db:`"
+        )
+    return database
+
+
+async def on_session(session: AsyncSession, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` on the session's connection, in the session's own transaction."""
+    return await session.run_sync(lambda sync: work(sync.connection()))
+
+
+@asynccontextmanager
+async def unit(session: AsyncSession) -> AsyncIterator[None]:
+    """Write within a savepoint of the session, and commit at the end.
+
+    On an error only the savepoint is undone: what the caller wrote before stays pending, rows that it loaded stay
+    usable, and a transaction that holds nothing of the caller's is ended, so that its lock is not kept. A unit
+    inside a unit is a savepoint of the outer one's transaction.
+    """
+    database = database_of(session)
+    if session.info.get(_INSIDE):
+        async with session.begin_nested():
+            yield
+        return
+    async with AsyncExitStack() as stack:
+        stack.enter_context(translated(database.name))
+        callers_own = bool(session.new or session.dirty or session.deleted)
+        if await _holds_lock(session):
+            callers_own = True  # and it must not wait for this process's turn, which may be waiting for its lock
+        else:
+            await stack.enter_async_context(database.turn())
+            if session.in_transaction() and not callers_own:
+                await session.commit()  # ends a reading transaction, whose snapshot could not be written from
+            if not session.in_transaction():
+                await session.connection(execution_options=WRITE)
+        session.info[_INSIDE] = True
+        try:
+            async with session.begin_nested():
+                yield
+        except BaseException:
+            if not callers_own:
+                await session.commit()  # not a rollback: that would expire the caller's rows
+            raise
+        finally:
+            session.info[_INSIDE] = False
+        await session.commit()
+
+
+async def _holds_lock(session: AsyncSession) -> bool:
+    if not session.in_transaction():
+        return False
+    connection = await session.connection()
+    return await connection.run_sync(has_written)
