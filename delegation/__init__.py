@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from delegation.board import Board
+from delegation.eligibility import fits, shortfall, why_unassigned
 from delegation.errors import (
     ActionTimeout,
     ConfigurationError,
@@ -56,6 +58,7 @@ __all__ = [
     "Answer",
     "Approval",
     "Assignment",
+    "Board",
     "ConfigurationError",
     "Criterion",
     "DatabaseError",
@@ -97,7 +100,10 @@ __all__ = [
     "TestReport",
     "TestResult",
     "Unassigned",
+    "fits",
+    "shortfall",
     "vocabulary",
+    "why_unassigned",
 ]
 
 
