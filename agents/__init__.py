@@ -1,1 +1,21 @@
 """Role agents: what a role is asked, how the rule-based ones answer, and what members say to one another."""
+
+from agents.context_manager import ContextManager, MemberContext
+from agents.message_bus import MessageBus
+from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
+from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
+
+__all__ = [
+    "Brief",
+    "ContextManager",
+    "ContextStore",
+    "MemberContext",
+    "MemoryContextStore",
+    "MemoryMessageStore",
+    "MessageBus",
+    "MessageStore",
+    "ProjectManager",
+    "RoleAgent",
+    "TechLead",
+    "Tester",
+]
