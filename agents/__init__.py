@@ -3,6 +3,7 @@
 from agents.context_manager import ContextManager, MemberContext
 from agents.message_bus import MessageBus
 from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
+from agents.rules import rule_based_agents
 from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "RoleAgent",
     "TechLead",
     "Tester",
+    "rule_based_agents",
 ]

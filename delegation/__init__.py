@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from delegation.board import Board
 from delegation.eligibility import fits, shortfall, why_unassigned
+from delegation.engine import DelegationEngine
 from delegation.errors import (
     ActionTimeout,
     ConfigurationError,
@@ -22,7 +23,7 @@ from delegation.errors import (
     SquadError,
     StaleTransition,
 )
-from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, GateKind, GateStatus, NewGate
+from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
 from delegation.message import Message, MessageType
 from delegation.outcome import (
     Deliverable,
@@ -47,6 +48,7 @@ from delegation.plan import (
     TestCase,
     Unassigned,
 )
+from delegation.schedule import schedule
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Priority, Task
 
@@ -64,10 +66,12 @@ __all__ = [
     "DatabaseError",
     "DatabaseLocked",
     "Decision",
+    "DelegationEngine",
     "Deliverable",
     "ExecutionBusy",
     "ExecutionExists",
     "Finding",
+    "Gate",
     "GateError",
     "GateKind",
     "GateStatus",
@@ -101,6 +105,7 @@ __all__ = [
     "TestResult",
     "Unassigned",
     "fits",
+    "schedule",
     "shortfall",
     "vocabulary",
     "why_unassigned",
