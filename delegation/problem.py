@@ -1,0 +1,236 @@
+"""A scheduling problem in numbers: subtasks and members by position, eligibility as bit masks, lanes of free time.
+
+The passes over a problem run thousands of times in an improvement, so everything that does not change between them is
+worked out here once. Members that are alike in role, skills and specialisation share a *profile*; subtasks that ask for
+the same share a *demand*. A member works on ``capacity`` *lanes*, each with the windows in which it is free.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from delegation.dependencies import Network, check
+from delegation.errors import PlanError
+from delegation.plan import Subtask
+from delegation.squad import STAND_INS, Role, SquadMember
+
+__all__ = ["Lane", "Problem", "Span", "bits", "build"]
+
+Span = tuple[str, float, float]
+"""Time taken elsewhere: a member's id, start and finish in hours from now."""
+
+_Window = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One of a member's hands: whose it is, and when it is free, the last window being endless."""
+
+    member: int
+    profile: int
+    windows: tuple[_Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a pass works on; every list is by position of subtask, member or demand.
+
+    ``tiers`` holds for each demand the masks of the profiles that may serve it, most preferred first, and ``able`` all
+    of them together; ``strain`` tells how hard a demand is to serve, from 0 to 1. Profiles are numbered from the one
+    that is least wanted, so that the lowest bit of a mask is the one to spend first. ``load`` is what each member has
+    to do elsewhere, in hours.
+    """
+
+    net: Network
+    members: Sequence[SquadMember]
+    effort: list[float]
+    demand: list[int]
+    excluded: list[frozenset[int]]
+    profiles: list[list[int]]
+    tiers: list[list[int]]
+    able: list[int]
+    strain: list[float]
+    lanes: list[Lane]
+    load: list[float]
+
+
+def build(subtasks: Iterable[Subtask], members: Iterable[SquadMember], busy: Iterable[Span] = ()) -> Problem:
+    """Check everything and return the problem.
+
+    Raises:
+        PlanError: see ``dependencies.check``; also a member id that is given twice, and a span that is none.
+    """
+    net, squad = check(subtasks), list(members)
+    index: dict[str, int] = {}
+    for position, member in enumerate(squad):
+        if index.setdefault(member.id, position) != position:
+            raise PlanError(f"member id {member.id!r} is given twice", hint="give every member an id of its own")
+    taken = _spans(busy, index)
+    effort = [subtask.effort for subtask in net.subtasks]
+    profiles = _profiles(squad)
+    samples, demand = _demands(net.subtasks, with_area=any(member.specialisation for member in squad))
+    work = _work(effort, demand, len(samples))
+    shares = _shares(squad, profiles, _tiers(samples, squad, profiles), work)
+    ranked = sorted(range(len(profiles)), key=lambda number: (shares[number], number))
+    profiles, shares = [profiles[number] for number in ranked], [shares[number] for number in ranked]
+    tiers = _tiers(samples, squad, profiles)
+    able = [sum(masks) for masks in tiers]  # the tiers of a demand have no bit in common
+    profile_of = {member: number for number, group in enumerate(profiles) for member in group}
+    lanes = [
+        Lane(position, profile_of[position], windows)
+        for position, member in enumerate(squad)
+        for windows in _windows(member, taken.get(position, ()))
+    ]
+    return Problem(
+        net=net,
+        members=squad,
+        effort=effort,
+        demand=demand,
+        excluded=[_positions(subtask.excluded, index) for subtask in net.subtasks],
+        profiles=profiles,
+        tiers=tiers,
+        able=able,
+        strain=_strain(able, shares),
+        lanes=lanes,
+        load=[sum(finish - start for start, finish in taken.get(position, ())) for position in range(len(squad))],
+    )
+
+
+def bits(mask: int) -> Iterator[int]:
+    """Yield the positions of the bits that are set, lowest first."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+def _positions(excluded: Sequence[str], index: dict[str, int]) -> frozenset[int]:
+    return frozenset(index[one] for one in excluded if one in index) if excluded else _NOBODY
+
+
+def _spans(busy: Iterable[Span], index: dict[str, int]) -> dict[int, list[_Window]]:
+    """Return the spans by member; members who are not in the squad are of no concern, nor is the past."""
+    taken: dict[int, list[_Window]] = {}
+    for member_id, start, finish in busy:
+        if not (math.isfinite(start) and math.isfinite(finish) and start <= finish):
+            raise PlanError(
+                f"member {str(member_id)!r} cannot be busy from {start} to {finish}",
+                hint="give finite hours from now, the start first",
+            )
+        position = index.get(str(member_id))
+        if position is not None and finish > max(start, 0.0):
+            taken.setdefault(position, []).append((max(start, 0.0), finish))
+    return taken
+
+
+def _windows(member: SquadMember, taken: Iterable[_Window]) -> list[tuple[_Window, ...]]:
+    """Spread the spans over the member's lanes and return each lane's free windows.
+
+    A span goes to the lane that has been free the shortest, which keeps the others' windows long; where more is taken
+    than there are lanes, it goes to the lane that is free again first.
+    """
+    if not taken:
+        return [((member.available_from, math.inf),)] * member.capacity
+    free: list[list[_Window]] = [[] for _ in range(member.capacity)]
+    until = [member.available_from] * member.capacity
+    for start, finish in sorted(taken):
+        chosen = min(range(member.capacity), key=lambda lane: (until[lane] > start, abs(until[lane] - start)))
+        if until[chosen] < start:
+            free[chosen].append((until[chosen], start))
+        until[chosen] = max(until[chosen], finish)
+    return [(*windows, (end, math.inf)) for windows, end in zip(free, until, strict=True)]
+
+
+def _profiles(squad: Sequence[SquadMember]) -> list[list[int]]:
+    groups: dict[object, list[int]] = {}
+    for position, member in enumerate(squad):
+        key = (member.role, frozenset(member.skills.items()), member.specialisation)
+        groups.setdefault(key, []).append(position)
+    return list(groups.values())
+
+
+def _demands(subtasks: Sequence[Subtask], *, with_area: bool) -> tuple[list[Subtask], list[int]]:
+    """Return one sample of each demand, and each subtask's demand."""
+    known: dict[object, int] = {}
+    samples: list[Subtask] = []
+    demand = []
+    for subtask in subtasks:
+        key = (subtask.role, frozenset(subtask.skills.items()), subtask.area if with_area else None)
+        if (number := known.setdefault(key, len(samples))) == len(samples):
+            samples.append(subtask)
+        demand.append(number)
+    return samples, demand
+
+
+def _work(effort: list[float], demand: list[int], demands: int) -> list[float]:
+    work = [0.0] * demands
+    for hours, one in zip(effort, demand, strict=True):
+        work[one] += hours
+    return work
+
+
+def _tiers(samples: Sequence[Subtask], squad: Sequence[SquadMember], profiles: list[list[int]]) -> list[list[int]]:
+    """Return for each demand the masks of the profiles that fit: exact role first, specialists first within a role."""
+    kinds = [squad[group[0]] for group in profiles]
+    everyone = (1 << len(kinds)) - 1
+    holds = {role: _mask(kind.role is role for kind in kinds) for role in Role}
+    levels: dict[tuple[str, int], int] = {}
+    special: dict[str, int] = {}
+    for number, kind in enumerate(kinds):
+        for word in _words(kind):
+            special[word] = special.get(word, 0) | 1 << number
+    tiers = []
+    for sample in samples:
+        skilled = everyone
+        for asked in sample.skills.items():
+            if asked not in levels:
+                name, level = asked
+                levels[asked] = _mask(name in kind.skills and kind.skills[name] >= level for kind in kinds)
+            skilled &= levels[asked]
+        masks = [skilled]
+        if (role := sample.role) is not None:
+            masks = [skilled & holds[one] for one in (role, *STAND_INS.get(role, ()))]
+        if special:
+            wanted = 0
+            for word in (*sample.skills, *([sample.area] if sample.area else ())):
+                wanted |= special.get(word, 0)
+            masks = [part for mask in masks for part in (mask & wanted, mask & ~wanted)]
+        tiers.append([mask for mask in masks if mask])
+    return tiers
+
+
+def _words(member: SquadMember) -> set[str]:
+    """Return the skills and areas that make the member a specialist: python_fastapi is one for python and fastapi."""
+    return {member.specialisation, *member.specialisation.split("_")} if member.specialisation else set()
+
+
+def _mask(flags: Iterable[bool]) -> int:
+    return sum(1 << position for position, flag in enumerate(flags) if flag)
+
+
+def _shares(
+    squad: Sequence[SquadMember], profiles: list[list[int]], tiers: list[list[int]], work: list[float]
+) -> list[float]:
+    """Return for each profile the hours per lane if all work were shared equally among those who can do it.
+
+    It tells in one number how much a member is wanted: who can do little else is spent first, and who has scarce skills
+    stays free for what only they can do.
+    """
+    lanes = [sum(squad[member].capacity for member in group) for group in profiles]
+    shares = [0.0] * len(profiles)
+    for masks, hours in zip(tiers, work, strict=True):
+        able = list(bits(sum(masks)))
+        each = hours / max(sum(lanes[number] for number in able), 1)
+        for number in able:
+            shares[number] += each
+    return shares
+
+
+def _strain(able: list[int], shares: list[float]) -> list[float]:
+    """Return how hard each demand is to serve, from 0 to 1: the share of the least wanted profile that can serve it."""
+    strain = [min((shares[number] for number in bits(mask)), default=0.0) for mask in able]
+    most = max(strain, default=0.0) or 1.0
+    return [one / most for one in strain]
