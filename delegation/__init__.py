@@ -49,6 +49,7 @@ from delegation.plan import (
     Unassigned,
 )
 from delegation.schedule import schedule
+from delegation.simulation import SimulationResult, simulate
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Priority, Task
 
@@ -91,6 +92,7 @@ __all__ = [
     "Review",
     "Role",
     "Schedule",
+    "SimulationResult",
     "Squad",
     "SquadError",
     "SquadMember",
@@ -107,6 +109,7 @@ __all__ = [
     "fits",
     "schedule",
     "shortfall",
+    "simulate",
     "vocabulary",
     "why_unassigned",
 ]

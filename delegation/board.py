@@ -65,6 +65,7 @@ class Board:
         self._ready_here: set[int] = set()  # ready, and its owner takes part in this round
         self._cursor = dict.fromkeys(self._members, 0)  # see may_leave
         self._done = 0
+        self._left = count
         self._assign(schedule)
         self._restore(outcomes)
         self._open(schedule)
@@ -157,6 +158,11 @@ class Board:
         return {self._subtasks[at].id: member_id for at, member_id in self._taken.items()}
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing remains: all is done or stuck."""
+        return self._left == 0
+
+    @property
     def is_done(self) -> bool:
         """Whether every subtask of the plan ended well."""
         return self._done == len(self._subtasks)
@@ -208,6 +214,7 @@ class Board:
                 continue
             owner = self._owner[at]
             if owner is None:
+                self._drop(at)
                 self._stop(at, f"unassigned: {reasons.get(subtask.id, 'the schedule does not name it')}")
             elif owner not in self._members or owner in self._refused[at] or self._is_worn_out(at):
                 self._hand_over(at)
@@ -237,6 +244,7 @@ class Board:
         subtask, refused = self._subtasks[at], self._refused[at]
         able = [one for one in self._members.values() if one.id not in refused and fits(one, subtask)]
         if self._is_worn_out(at) or not able:
+            self._drop(at)
             self._status[at] = OutcomeStatus.BLOCKED
             self._stop(at, f"blocked: {self._why_blocked(at, any_able=bool(able))}")
             return None
@@ -261,15 +269,12 @@ class Board:
         return f"{self._owner[at]} is not there, and nobody else may do it"
 
     def _end(self, at: int, status: OutcomeStatus, *, offer: bool = True) -> None:
-        running = self._runs(at)
-        self._status[at] = status
+        if self._runs(at):
+            self._drop(at)
+        self._status[at], self._why[at] = status, None
         if status is not OutcomeStatus.DONE:
-            self._why[at] = None
             self._stop(at, "failed" if status is OutcomeStatus.FAILED else "blocked: it waits for an answer")
             return
-        if running:
-            self._unload(at)
-        self._why[at] = None
         self._done += 1
         for following in self._net.after[at]:
             self._waiting[following] -= 1
@@ -281,15 +286,16 @@ class Board:
         kind = {OutcomeStatus.BLOCKED: "is blocked", OutcomeStatus.FAILED: "failed", None: "is unassigned"}
         behind_it = f"waits for {self._subtasks[at].id}, which {kind[self._status[at]]}"
         self._why[at] = why
-        self._unload(at)
         behind = list(self._net.after[at])
         for one in behind:  # grows while it is walked
             if self._runs(one):
+                self._drop(one)
                 self._why[one] = behind_it
-                self._unload(one)
                 behind.extend(self._net.after[one])
 
-    def _unload(self, at: int) -> None:
+    def _drop(self, at: int) -> None:
+        """Take a subtask out of what remains, before its end or its reason is noted."""
+        self._left -= 1
         owner = self._owner[at]
         if owner in self._load:
             self._load[owner] -= self._subtasks[at].effort

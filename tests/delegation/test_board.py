@@ -275,6 +275,7 @@ def test_whatever_happens_on_the_board_its_promises_hold(game, data):
         parts = [done, set(it.remaining), set(it.stuck)]
         assert sum(map(len, parts)) == len(by_id)
         assert set.union(*parts) == set(by_id)
+        assert it.is_over == (not it.remaining)
     else:
         # Only endless releases can keep a board going for that long.
         assert working or inside
