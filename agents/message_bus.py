@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from agents.store import MemoryMessageStore, MessageStore
 from agents.subscription import Handler, Subscription, in_delivery
@@ -57,7 +58,8 @@ class MessageBus:
         """Store a message to one member and deliver it.
 
         Raises:
-            InputError: The type or the execution's id is none, or sender, recipient or content is not text.
+            InputError: The type or the execution's id is none, sender, recipient or content is not text, or the
+                metadata is not JSON.
         """
         if not isinstance(recipient, str) or not recipient:
             raise InputError("a message needs a recipient", hint="use broadcast_message to reach everybody")
@@ -196,9 +198,13 @@ class MessageBus:
                 content=content,
                 metadata=metadata or {},
             )
+            message.model_dump_json()  # what is no JSON, or no Unicode, could not be stored
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"not a message: {first['loc'][0]}: {first['msg']}") from None
+        except PydanticSerializationError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"not a message: {reason}", hint="content is text, metadata plain JSON") from None
         # In a task of its own: a sender that is cancelled cannot leave a message that is stored but never delivered.
         task = asyncio.get_running_loop().create_task(self._store_and_publish(message))
         self._sending.add(task)

@@ -105,6 +105,10 @@ class ProgressView:
             if (before := old.get(str(one.get("id")))) is not None:
                 row.member, row.status = before.member, before.status
             self._rows[str(one.get("id"))] = row
+        if [(key, row.title, row.role) for key, row in old.items()] == [
+            (key, row.title, row.role) for key, row in self._rows.items()
+        ]:
+            return ""  # told again, as after a rework, and nothing new in it
         lines = [f"plan: {len(self._rows)} subtasks"]
         lines += [f"  {self._say(key)}: {row.title} ({row.role or 'any role'})" for key, row in self._rows.items()]
         return "\n".join(lines)

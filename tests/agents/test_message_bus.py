@@ -71,6 +71,8 @@ async def test_a_conversation_is_an_executions_or_two_members() -> None:
         ({"recipient": None}, "needs a recipient"),
         ({"content": 7}, "content"),
         ({"metadata": {1: 2}}, "metadata"),
+        ({"metadata": {"x": object()}}, "not a message"),
+        ({"content": "\ud800"}, "not a message"),
     ],
 )
 async def test_what_is_no_message_is_refused_and_not_stored(fields: dict[str, object], match: str) -> None:

@@ -236,10 +236,12 @@ def test_more_subtasks_than_lines_keeps_those_at_work(monkeypatch: pytest.Monkey
 
 
 def test_a_plan_made_anew_keeps_who_does_what() -> None:
-    view = ProgressView(Console(file=io.StringIO()))
+    file = io.StringIO()
+    view = ProgressView(Console(file=file))
     for one in (STORY[1], STORY[3], STORY[1]):
         view.update(one)
     assert view._rows["s1"].status == "in_progress"
+    assert file.getvalue().count("plan: 2 subtasks") == 1
 
 
 @given(kind=st.sampled_from(["transition", "plan", "assignment", "subtask", "message", "gate", "end"]), data=st.data())
