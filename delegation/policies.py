@@ -123,8 +123,8 @@ def _one_by_one(problem: Problem, todo: Sequence[int], choose: Callable[[int, li
     count = len(problem.effort)
     member, start, finish = [-1] * count, [0.0] * count, [0.0] * count
     lanes: list[list[int]] = [[] for _ in problem.members]
-    for number, lane in enumerate(problem.lanes):
-        lanes[lane.member].append(number)
+    for number, one in enumerate(problem.lanes):
+        lanes[one.member].append(number)
     free = [0.0] * len(problem.lanes)
     able = [sorted(one for number in bits(mask) for one in problem.profiles[number]) for mask in problem.able]
     for task in todo:
