@@ -23,43 +23,37 @@ _MANY_CRITERIA = 4
 _MOST_PARTS = 3
 LONGEST_TITLE = 80
 
+LONGEST_READ = 1_000
+"""Characters of a criterion whose words say which area it is about."""
+
 
 @dataclass(frozen=True)
 class _Area:
     """Who works on an area, what that is called, and which areas' work it builds on."""
 
     role: Role
-    verb: str
+    name: str
     kind: SubtaskKind = SubtaskKind.IMPLEMENTATION
     after: tuple[str, ...] = ()
 
 
 _AREAS: dict[str, _Area] = {
     "design": _Area(Role.DESIGNER, "Design", SubtaskKind.DESIGN),
-    "database": _Area(Role.BACKEND_DEVELOPER, "Change the data model for"),
-    "machine_learning": _Area(Role.BACKEND_DEVELOPER, "Build the model for", after=("database",)),
-    "backend": _Area(Role.BACKEND_DEVELOPER, "Build the back end of", after=("database", "machine_learning")),
-    "frontend": _Area(Role.FRONTEND_DEVELOPER, "Build the front end of", after=("design", "backend")),
+    "database": _Area(Role.BACKEND_DEVELOPER, "Data model"),
+    "machine_learning": _Area(Role.BACKEND_DEVELOPER, "Model", after=("database",)),
+    "backend": _Area(Role.BACKEND_DEVELOPER, "Back end", after=("database", "machine_learning")),
+    "frontend": _Area(Role.FRONTEND_DEVELOPER, "Front end", after=("design", "backend")),
     "infrastructure": _Area(
         Role.DEVOPS_ENGINEER,
-        "Deploy",
+        "Deployment",
         SubtaskKind.DEPLOYMENT,
         after=("database", "machine_learning", "backend", "frontend"),
     ),
-    "tests": _Area(Role.TESTER, "Write the tests for", after=("backend", "frontend", "database", "machine_learning")),
+    "tests": _Area(Role.TESTER, "Tests", after=("backend", "frontend", "database", "machine_learning")),
 }
 """In the order of a plan. Documentation is no area here, since every plan but a question's has it."""
 
-_VERBS: dict[TaskType, dict[str, str]] = {
-    TaskType.BUG_FIX: {
-        "database": "Mend the data behind",
-        "backend": "Find and mend the fault in the back end:",
-        "frontend": "Find and mend the fault in the front end:",
-        "machine_learning": "Find and mend the fault in the model:",
-        "infrastructure": "Find and mend the fault in the infrastructure:",
-    },
-    TaskType.REFACTORING: dict.fromkeys(("database", "backend", "frontend", "machine_learning"), "Restructure"),
-}
+_SUFFIXES: dict[TaskType, str] = {TaskType.BUG_FIX: " repair", TaskType.REFACTORING: " restructuring"}
 
 
 @dataclass
@@ -91,11 +85,17 @@ def _finished(draft: _Draft, ids: dict[str, str], task: Task, requirements: Requ
         kind=draft.kind,
         area=draft.area,
         priority=Priority(task.priority),
-        depends_on=[ids[key] for key in draft.after if key in ids],
+        depends_on=_dependencies(draft, ids),
         criteria=draft.criteria,
         description=_described(draft),
     )
     return with_estimate(subtask, requirements.complexity, len(requirements.open_questions))
+
+
+def _dependencies(draft: _Draft, ids: dict[str, str]) -> list[str]:
+    """Return the ids behind a draft's dependencies; an area stands for all its parts."""
+    keys = [key for name in draft.after for key in ids if key == name or key.startswith(f"{name}:")]
+    return [ids[key] for key in dict.fromkeys(keys)]
 
 
 def _described(draft: _Draft) -> str:
@@ -111,9 +111,9 @@ def _described(draft: _Draft) -> str:
     return f"{what.get(draft.kind, part)} {serves}"
 
 
-def _named(verb: str, task: Task) -> str:
+def _named(name: str, task: Task) -> str:
     title = " ".join(task.title.split())
-    return f"{verb} {title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1].rstrip() + '…'}"
+    return f"{name}: {title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1].rstrip() + '…'}"
 
 
 def _answer(task: Task, requirements: Requirements) -> list[_Draft]:
@@ -122,7 +122,7 @@ def _answer(task: Task, requirements: Requirements) -> list[_Draft]:
     role = _AREAS[area].role
     criteria = _texts(requirements)
     return [
-        _Draft("answer", _named("Answer:", task), role, SubtaskKind.ANSWER, area, criteria=criteria),
+        _Draft("answer", _named("Answer", task), role, SubtaskKind.ANSWER, area, criteria=criteria),
         _tester(task, requirements, after=["answer"]),
     ]
 
@@ -165,11 +165,10 @@ def _served(requirements: Requirements, areas: list[str]) -> dict[str, list[str]
     served: dict[str, list[str]] = {area: [] for area in [*areas, "docs"]}
     rest = []
     for text in _texts(requirements):
-        hits = {hit.finding for hit in AREAS.find(words_of(text))}
-        fitting = [area for area in areas if area in hits]
-        if not fitting and "docs" in hits:
-            fitting = ["docs"]
-        for area in fitting:
+        hits = {hit.finding for hit in AREAS.find(words_of(text[:LONGEST_READ]))}
+        sides = {"backend", "frontend"} if "both" in hits else set()
+        fitting = [area for area in [*areas, "docs"] if area in hits | sides]
+        for area in dict.fromkeys(fitting):
             served[area].append(text)
         if not fitting:
             rest.append(text)
@@ -179,6 +178,8 @@ def _served(requirements: Requirements, areas: list[str]) -> dict[str, list[str]
             served[area] += rest
         else:
             served[area] += [text for text in rest if text in titles]
+    order = {text: position for position, text in enumerate(_texts(requirements))}
+    served = {area: sorted(texts, key=order.__getitem__) for area, texts in served.items()}
     if titles:  # the one criterion is the whole title: all the work serves it
         served |= {area: list(titles) for area in areas}
     return served
@@ -187,7 +188,7 @@ def _served(requirements: Requirements, areas: list[str]) -> dict[str, list[str]
 def _of_area(area: str, areas: list[str], criteria: list[str], task: Task, requirements: Requirements) -> list[_Draft]:
     """Return an area's subtasks: one, or in a hard task with many criteria a few that share them."""
     how = _AREAS[area]
-    verb = _VERBS.get(requirements.type, {}).get(area, how.verb)
+    name = how.name + (_SUFFIXES.get(requirements.type, "") if how.kind is not SubtaskKind.DESIGN else "")
     after = [other for other in how.after if other in areas]
     parts = 1
     if requirements.complexity >= _VERY_HARD and how.kind is SubtaskKind.IMPLEMENTATION:
@@ -197,7 +198,7 @@ def _of_area(area: str, areas: list[str], criteria: list[str], task: Task, requi
         share = criteria[part * len(criteria) // parts : (part + 1) * len(criteria) // parts]
         suffix = f" (part {part + 1} of {parts})" if parts > 1 else ""
         key = area if part == 0 else f"{area}:{part + 1}"
-        drafts.append(_Draft(key, _named(verb, task) + suffix, how.role, how.kind, area, list(after), share))
+        drafts.append(_Draft(key, _named(name, task) + suffix, how.role, how.kind, area, list(after), share))
     return drafts
 
 
@@ -209,7 +210,7 @@ def _with_agreement(drafts: list[_Draft], criteria: list[str], task: Task) -> li
     """Put the interface's agreement first; then the front end waits for that alone, and not for the back end."""
     agreement = _Draft(
         "interface",
-        _named("Agree on the interface of", task),
+        _named("Interface agreement", task),
         Role.BACKEND_DEVELOPER,
         SubtaskKind.DESIGN,
         "backend",
@@ -228,10 +229,10 @@ def _documentation(task: Task, areas: list[str], work: list[str], criteria: list
     roles = [_AREAS[area].role for area in areas if area in _AREAS]
     developers = (Role.BACKEND_DEVELOPER, Role.FRONTEND_DEVELOPER, Role.DEVOPS_ENGINEER, Role.DESIGNER)
     role = next((role for role in developers if role in roles), Role.BACKEND_DEVELOPER)
-    return _Draft("docs", _named("Document", task), role, SubtaskKind.DOCUMENTATION, "docs", list(work), criteria)
+    return _Draft("docs", _named("Documentation", task), role, SubtaskKind.DOCUMENTATION, "docs", list(work), criteria)
 
 
 def _tester(task: Task, requirements: Requirements, after: list[str]) -> _Draft:
     return _Draft(
-        "test", _named("Test plan:", task), Role.TESTER, SubtaskKind.TEST, "tests", list(after), _texts(requirements)
+        "test", _named("Test plan", task), Role.TESTER, SubtaskKind.TEST, "tests", list(after), _texts(requirements)
     )

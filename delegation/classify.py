@@ -1,17 +1,22 @@
 """What kind of work a task is: first whether it reports a fault, asks something or wants something, then which.
 
 The three families are weighed against one another by points: words and phrases of the tables in
-:mod:`delegation.families`, and the text's shape (a stack trace, a question as title, filled-in steps to reproduce).
+:mod:`delegation.families`, and the signs of :mod:`delegation.signs` (a question as title, filled-in steps to
+reproduce). The rest is told apart by the words of :mod:`delegation.keywords`.
 """
 
+import math
 from dataclasses import dataclass, field
 
-from delegation.families import FAMILIES, SIGNS, TITLE_FACTOR, signs_of
+from delegation.families import FAULTS, GROUPS, POINTS, QUERIES, START
 from delegation.keywords import TYPES
 from delegation.plan import TaskType
 from delegation.reading import Reading
+from delegation.signs import signs_of
 
 __all__ = ["Verdict", "classify"]
+
+_FAMILIES = ("bug", "feature", "question")
 
 _ENOUGH = 3.0
 """Points from which words make a type; less is a word in passing, and the task stays general."""
@@ -39,18 +44,30 @@ def classify(reading: Reading) -> Verdict:
 
 
 def _families(reading: Reading) -> tuple[dict[str, float], dict[str, list[str]]]:
-    points = {"feature": 0.0, "bug": 0.0, "question": 0.0}
-    evidence: dict[str, list[str]] = {name: [] for name in points}
-    for family, hits in reading.find(FAMILIES, title_factor=TITLE_FACTOR).items():
-        for hit in hits:
-            points[family] += hit.weight
-            evidence[family].append(hit.phrase)
-    for sign in signs_of(reading):
-        for family, weight in SIGNS[sign].items():
+    """Return each family's points, and the words and signs that gave it some."""
+    points = dict(zip(_FAMILIES, START, strict=True))
+    evidence: dict[str, list[str]] = {name: [] for name in _FAMILIES}
+    shown: set[str] = set()
+    for name, words in _found(reading).items():
+        shown.add(name.partition(": ")[2] or name)
+        for family, weight in zip(_FAMILIES, POINTS.get(name, (0.0, 0.0, 0.0)), strict=True):
             points[family] += weight
             if weight > 0:
-                evidence[family].append(sign)
-    return points, evidence
+                evidence[family] += words
+    if not shown & FAULTS:
+        points["bug"] = -math.inf
+    if not shown & QUERIES:
+        points["question"] = -math.inf
+    return points, {family: list(dict.fromkeys(words)) for family, words in evidence.items()}
+
+
+def _found(reading: Reading) -> dict[str, list[str]]:
+    """Return the groups (by place) and signs that the task shows, each with what to cite for it."""
+    found: dict[str, list[str]] = {}
+    for place, words in (("title", reading.title_words), ("text", reading.body_words)):
+        for hit in GROUPS.find(words):
+            found.setdefault(f"{place}: {hit.finding}", []).append(hit.phrase)
+    return found | {sign: [sign] for sign in signs_of(reading)}
 
 
 def _work(reading: Reading) -> tuple[TaskType, list[str]]:

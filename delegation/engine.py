@@ -6,6 +6,7 @@ from delegation.breakdown import plan_of
 from delegation.dependencies import check
 from delegation.plan import Plan, Requirements, Schedule, Subtask
 from delegation.requirements import requirements_of
+from delegation.schedule import schedule
 from delegation.squad import SquadMember
 from delegation.task import Task
 
@@ -36,7 +37,5 @@ class DelegationEngine:
         self, plan: Plan | Iterable[Subtask], members: Sequence[SquadMember], *, budget_s: float = 0.0
     ) -> Schedule:
         """Return who does which subtask when; ``budget_s`` seconds are spent on improving a first schedule."""
-        from delegation.schedule import schedule  # noqa: PLC0415
-
         subtasks = plan.subtasks if isinstance(plan, Plan) else list(plan)
         return schedule(subtasks, members, budget_s=budget_s)

@@ -62,10 +62,8 @@ AREAS = Lexicon(
     {
         "backend": {
             3.0: "backend, back end, api~, endpoint~, server~, microservice~, rest, graphql, webhook~, grpc, daemon~",
-            2.0: "authentication, authenticate~, authorization, authorisation, login, log in, sign in, sign up, "
-            "signup, "
-            "registration, password~, oauth, jwt, session~, payment~, checkout, billing, notification~, email~, "
-            "search",
+            2.0: "authorization, authorisation, password~, oauth, jwt, session~, payment~, billing, email~, "
+            "notification~",
             1.0: "route~, http, service~, queue~, cache~, caching, worker~, token~, upload~, download~, csv export, "
             "import~, export~, validate~, validation, request~, response~, rpc, scheduler~, cli, command line, "
             "parser~",
@@ -73,12 +71,13 @@ AREAS = Lexicon(
         "frontend": {
             3.0: "frontend, front end, ui, user interface, web page~, css, html, react, vue, angular, svelte, "
             "dark mode, single page app, landing page~",
-            2.0: "user authentication, login, log in, sign in, sign up, signup, registration, button~, page~, "
-            "screen~, "
-            "dialog~, modal~, form~, menu~, dashboard~, checkout, profile~, shopping cart, navbar, sidebar~, "
-            "toolbar~",
+            2.0: "button~, page~, screen~, dialog~, modal~, form~, menu~, dashboard~, navbar, sidebar~, toolbar~",
             1.0: "browser~, display~, click~, layout~, widget~, component~, tooltip~, dropdown~, theme~, responsive, "
             "icon~, hover~, scroll~, render~, font~, accessibility, keyboard shortcut~, tab~",
+        },
+        "both": {
+            2.0: "authentication, authenticate~, login, log in, sign in, sign up, signup, registration, checkout, "
+            "user account~, user profile~, shopping cart, booking, file upload~, user management"
         },
         "database": {
             3.0: "database~, sql, postgres, postgresql, mysql, sqlite, mongodb, redis, schema migration~, db",

@@ -11,6 +11,9 @@ __all__ = ["interfaces_in", "mentions_of"]
 MOST_MENTIONS = 40
 LONGEST_MENTION = 120
 
+MOST_READ = 100_000
+"""Characters that are looked through; what is named first comes first anyway."""
+
 _ENDINGS = (
     "py|pyi|js|jsx|ts|tsx|mjs|cjs|css|scss|html|vue|java|kt|go|rs|c|cc|cpp|cxx|h|hpp|cu|cs|rb|php|swift|m|mm|sh|sql|"
     "json|yaml|yml|toml|ini|cfg|conf|xml|md|rst|txt|proto|gradle|cmake|ipynb|csv|env|lock"
@@ -42,8 +45,10 @@ def mentions_of(reading: Reading) -> list[str]:
 def interfaces_in(texts: Iterable[str]) -> list[str]:
     """Return the interfaces named in the texts, at most ``MOST_MENTIONS``, in order of appearance."""
     found: dict[str, None] = {}
+    left = MOST_READ
     for text in texts:
-        for mention in _in_text(text):
+        read, left = text[:left], left - min(left, len(text))
+        for mention in _in_text(read):
             found.setdefault(mention)
             if len(found) >= MOST_MENTIONS:
                 return list(found)

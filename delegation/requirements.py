@@ -31,6 +31,9 @@ _MANY_CRITERIA = ((16, 3), (8, 2), (4, 1))
 _LONG_TEXT = 3_000
 _MANY_INTERFACES = 5
 
+_NEW = frozenset({TaskType.GENERAL})
+_EXISTING = frozenset({TaskType.BUG_FIX, TaskType.REFACTORING, TaskType.TESTING})
+
 _AREA_OF_TYPE: dict[TaskType, str] = {
     TaskType.API_ENDPOINT: "backend",
     TaskType.USER_INTERFACE: "frontend",
@@ -73,6 +76,10 @@ def _phrases(hits: list[Hit]) -> list[str]:
 def _areas(reading: Reading, kind: TaskType) -> dict[str, list[Hit]]:
     """Return the areas touched with their evidence, the weightiest first; an area named in passing is left out."""
     found = reading.find(AREAS)
+    both = found.pop("both", [])
+    if both and _on_both_sides(kind, found):
+        for side in ("backend", "frontend"):
+            found[side] = [*found.get(side, []), *both]
     totals = {area: sum(hit.weight for hit in hits) for area, hits in found.items()}
     least = max(_ENOUGH_FOR_AREA, max(totals.values(), default=0.0) / 4)
     kept = [area for area in totals if totals[area] >= least]
@@ -82,6 +89,14 @@ def _areas(reading: Reading, kind: TaskType) -> dict[str, list[Hit]]:
     if named and named not in areas:
         areas = {named: found.get(named, []), **areas}
     return areas
+
+
+def _on_both_sides(kind: TaskType, found: dict[str, list[Hit]]) -> bool:
+    """Say whether a capability such as signing in takes a back and a front end here.
+
+    It does where something new is wanted; a task that names its side, or mends what is there, is about that side alone.
+    """
+    return kind in _NEW or (kind in _EXISTING and not {"backend", "frontend"} & found.keys())
 
 
 def _level(hits: list[Hit], complexity: int) -> int:
@@ -94,7 +109,7 @@ def _complexity(
 ) -> tuple[int, list[str]]:
     """Return the complexity and its reasons: a start by type, plus and minus what the text shows."""
     start = _START.get(kind, _START_OTHERWISE)
-    steps = [(start, f"a {kind.value.replace('_', ' ')} task")]
+    steps = [(start, f"the type is {kind.value.replace('_', ' ')}")]
     if len(areas) > 1:
         steps.append((min(len(areas) - 1, 3), f"it touches {len(areas)} areas: {', '.join(areas)}"))
     for least, plus in _MANY_CRITERIA:

@@ -19,6 +19,9 @@ LONGEST_LINE = 2_000
 
 LONGEST_HEADING = 120
 
+LONGEST_LABEL = 4
+"""Words of a line that ends in a colon and is a heading; more of them lead over to what follows."""
+
 
 class BlockKind(StrEnum):
     """What a block of the text is."""
@@ -135,7 +138,7 @@ class _Splitter:
             yield from self._flush()
         elif len(stripped) > LONGEST_LINE:
             yield from self._gather(BlockKind.PARAGRAPH, stripped)
-        elif heading := _heading(stripped, following):
+        elif not _TRACE.match(stripped) and (heading := _heading(stripped, following)):
             yield from self._open_section(*heading)
         else:
             yield from self._take_plain(line, stripped.lstrip("> ") or stripped)
@@ -159,7 +162,8 @@ class _Splitter:
             yield from self._gather(BlockKind.PARAGRAPH, stripped)
 
     def _may_be_code(self) -> bool:
-        return self.kind is BlockKind.CODE or (self.kind is None and self.after_blank)
+        """Say whether an indented line is code: it goes on with some, or nothing is open that it could belong to."""
+        return self.kind is BlockKind.CODE or self.kind is None
 
     def _open_item(self, item: re.Match[str]) -> None:
         self.kind = BlockKind.ITEM
@@ -222,10 +226,10 @@ def _heading(line: str, following: str) -> tuple[str, str] | None:
             return (words, rest) if words else None
     if len(line) <= LONGEST_HEADING and (found := _SETTING.match(line)):
         words, rest = found[1].strip(), (found[2] or "").strip()
-        if section_of(words) is not Section.BODY or not rest:
+        if section_of(words) is not Section.BODY or (not rest and len(words.split()) <= LONGEST_LABEL):
             return words, rest
     if len(line) <= LONGEST_HEADING and following and not following.strip("=-") and len(following) >= 3:
         return line.strip(" *_:"), ""
-    if len(line) <= LONGEST_HEADING and section_of(line) is not Section.BODY and line[-1:] not in ".,;":
+    if len(line) <= LONGEST_HEADING and " " in line and section_of(line) is not Section.BODY and line[-1] not in ".,;":
         return line.strip(" *_:"), ""
     return None

@@ -43,7 +43,7 @@ def _parts(criterion: str) -> tuple[str | None, str | None, str]:
         given, rest = rest[: following.start()].strip(_EDGES), rest[following.start() :]
         given = given.removesuffix(" and").strip(_EDGES)
     when, then = _condition(rest)
-    if not then:
+    if not _WHEN.sub("", then).strip(_EDGES):
         return None, None, criterion
     return given or None, when or None, then
 
