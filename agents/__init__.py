@@ -3,6 +3,7 @@
 from agents.context_manager import ContextManager, MemberContext
 from agents.message_bus import MessageBus
 from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
+from agents.roster import Roster
 from agents.rules import rule_based_agents
 from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
 
@@ -17,6 +18,7 @@ __all__ = [
     "MessageStore",
     "ProjectManager",
     "RoleAgent",
+    "Roster",
     "TechLead",
     "Tester",
     "rule_based_agents",

@@ -45,6 +45,7 @@ class Brief(BaseModel):
         default={}, description="Deliverables of the subtasks that this one depends on, by subtask id."
     )
     findings: list[Finding] = Field(default=[], description="What an earlier review or test asked to mend here.")
+    answers: list[str] = Field(default=[], description="What humans answered to questions about this subtask.")
     attempt: int = Field(default=1, ge=1, description="1 for the first try, one more for each rework.")
 
 

@@ -19,7 +19,7 @@ __all__ = ["Verdict", "classify"]
 _FAMILIES = ("bug", "feature", "question")
 
 _ENOUGH = 3.0
-"""Points from which words make a type; less is a word in passing, and the task stays general."""
+"""Points that one phrase must have for its type to count: a telling one anywhere, or a weaker one in the title."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def _work(reading: Reading) -> tuple[TaskType, list[str]]:
     """Return the kind of work that the most weighty words name, and those words."""
     found = reading.find(TYPES, title_factor=2.0)
     totals = {finding: sum(hit.weight for hit in hits) for finding, hits in found.items()}
-    best = max(totals, key=lambda finding: totals[finding], default=None)
-    if best is None or totals[best] < _ENOUGH:
+    sure = [finding for finding, hits in found.items() if max(hit.weight for hit in hits) >= _ENOUGH]
+    best = max(sure, key=lambda finding: totals[finding], default=None)
+    if best is None:
         return TaskType.GENERAL, []
     return TaskType(best), [hit.phrase for hit in found[best]]

@@ -26,6 +26,8 @@ _NO_OBLIGATION = re.compile(
     r"we have to|you have to|you should|you must|i should)\b",
     re.IGNORECASE,
 )
+_OF_AUTHOR = re.compile(r"\b(?:i|i'm|i've|my|we|you|your|example)\b", re.IGNORECASE)
+_WISHED = re.compile(r"\b(?:expect\w*|should|must|would)\b", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 
 
@@ -63,9 +65,10 @@ def _listed(reading: Reading) -> list[str]:
 
 
 def _expected(reading: Reading) -> list[str]:
-    """Return what the text says under "Expected behaviour"."""
+    """Return what the text says under "Expected behaviour", without what the author tells or asks there."""
     blocks = [block for block in reading.prose if block.section is Section.EXPECTED]
-    return [sentence for block in blocks for sentence in sentences(block.text)]
+    said = [sentence for block in blocks for sentence in sentences(block.text)]
+    return [one for one in said if not one.endswith("?") and (_WISHED.search(one) or not _OF_AUTHOR.search(one))]
 
 
 def _obligations(reading: Reading) -> list[str]:

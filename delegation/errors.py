@@ -19,6 +19,7 @@ Each carries a stable ``code`` for programs and, where there is something to do,
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -107,9 +108,16 @@ class ExecutionExists(SquadError):
 
 
 class ExecutionBusy(SquadError):
-    """Another driver holds the execution's lease, or its thread is open and got new input."""
+    """Another driver holds the execution's lease, or its thread is open and got new input.
+
+    ``until`` is when the lease of a driver on another host runs out, unless that driver lives and renews it.
+    """
 
     code = "execution_busy"
+
+    def __init__(self, message: str, *, hint: str | None = None, until: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.until = until
 
 
 class NotFound(SquadError, LookupError):

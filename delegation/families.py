@@ -115,7 +115,7 @@ POINTS: dict[str, tuple[float, float, float]] = {
     "the text asks": (0.0, 0.0, 0.2),
     "the title asks for a change": (-0.4, 0.7, -0.3),
     "the title begins in lower case": (0.0, -0.2, 0.4),
-    "the title begins like a question": (-0.2, 0.0, 0.1),
+    "the title begins like a question": (-0.3, 0.0, 0.5),
     "the title ends in a question mark": (-0.3, 0.0, 0.4),
     "the title is an error message": (0.0, -0.2, 0.0),
     "the title names a part of the system first": (0.3, 0.0, -0.4),

@@ -1,5 +1,6 @@
 """Where a human is asked: gates, the decisions that they allow, and the answers to them."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from delegation.plan import Plan
 
-__all__ = ["ALLOWED_DECISIONS", "Answer", "Decision", "GateKind", "GateStatus", "NewGate"]
+__all__ = ["ALLOWED_DECISIONS", "Answer", "Decision", "Gate", "GateKind", "GateStatus", "NewGate"]
 
 
 class GateKind(StrEnum):
@@ -57,6 +58,19 @@ class NewGate(BaseModel):
     attempted_solutions: list[str] = []
     metadata: dict[str, Any] = {}
     subtask_id: str | None = None
+
+
+class Gate(NewGate):
+    """A question to a human as it is stored, with where it came from and where it stands."""
+
+    execution_id: UUID
+    origin_state: str
+    allowed: list[Decision]
+    deadline: datetime | None = None
+    status: GateStatus = GateStatus.OPEN
+    answer: dict[str, Any] | None = None
+    opened_at: datetime
+    closed_at: datetime | None = None
 
 
 class Answer(BaseModel):

@@ -15,7 +15,8 @@ __all__ = ["requirements_of"]
 MOST_WORDS = 8
 """So many words of evidence are kept for a finding; the first ones, in the order of the text."""
 
-_ENOUGH_FOR_AREA = 2.0
+_ENOUGH_IN_TITLE, _ENOUGH_OTHERWISE = 2.0, 3.0
+"""Points from which an area counts as touched; a word in passing makes none."""
 
 _START: dict[TaskType, int] = {
     TaskType.QUESTION: 1,
@@ -81,8 +82,13 @@ def _areas(reading: Reading, kind: TaskType) -> dict[str, list[Hit]]:
         for side in ("backend", "frontend"):
             found[side] = [*found.get(side, []), *both]
     totals = {area: sum(hit.weight for hit in hits) for area, hits in found.items()}
-    least = max(_ENOUGH_FOR_AREA, max(totals.values(), default=0.0) / 4)
-    kept = [area for area in totals if totals[area] >= least]
+    in_title = {hit.finding for hit in AREAS.find(reading.title_words)} | ({"backend", "frontend"} if both else set())
+    least = max(totals.values(), default=0.0) / 4
+    kept = [
+        area
+        for area in totals
+        if totals[area] >= max(least, _ENOUGH_IN_TITLE if area in in_title else _ENOUGH_OTHERWISE)
+    ]
     kept.sort(key=lambda area: -totals[area])
     areas = {area: found[area] for area in kept}
     named = _AREA_OF_TYPE.get(kind)

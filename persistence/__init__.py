@@ -1,1 +1,95 @@
 """The database: tables, sessions, the step journal, the transition log, the checkpointer."""
+
+from persistence import lease
+from persistence.creation import create_execution, insert_squad, insert_task
+from persistence.database import Database
+from persistence.forks import copy_execution
+from persistence.gates import claim_gate, withdraw_gates
+from persistence.messages import DatabaseMessageStore
+from persistence.moves import (
+    Effects,
+    Handover,
+    Move,
+    MovedOn,
+    Record,
+    Work,
+    apply_move,
+    guard,
+    mark_started,
+    store_effects,
+)
+from persistence.records import (
+    Assigned,
+    Done,
+    Dossier,
+    Facts,
+    execution_on_thread,
+    load_assignments,
+    load_dossier,
+    load_execution,
+    load_facts,
+    load_gates,
+    load_logs,
+    load_progress,
+    load_record,
+    load_transition,
+    load_transitions,
+    load_work,
+)
+from persistence.requests import add_request, close_request, load_request, next_request
+from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
+from persistence.tables import utc_now
+from persistence.unit import database_of, fresh, on_session, unit
+
+__all__ = [
+    "Assigned",
+    "Database",
+    "DatabaseMessageStore",
+    "Done",
+    "Dossier",
+    "Effects",
+    "Facts",
+    "Handover",
+    "Move",
+    "MovedOn",
+    "Record",
+    "SquadService",
+    "TaskExecutionService",
+    "TaskService",
+    "Work",
+    "add_request",
+    "apply_move",
+    "as_uuid",
+    "claim_gate",
+    "close_request",
+    "copy_execution",
+    "create_execution",
+    "database_of",
+    "execution_on_thread",
+    "fresh",
+    "guard",
+    "insert_squad",
+    "insert_task",
+    "lease",
+    "load_assignments",
+    "load_dossier",
+    "load_execution",
+    "load_facts",
+    "load_gates",
+    "load_logs",
+    "load_progress",
+    "load_record",
+    "load_request",
+    "load_transition",
+    "load_transitions",
+    "load_work",
+    "mark_started",
+    "next_request",
+    "on_session",
+    "squad_of",
+    "store_effects",
+    "task_of",
+    "unit",
+    "utc_now",
+    "withdraw_gates",
+]

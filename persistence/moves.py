@@ -4,17 +4,19 @@ These functions run on a connection inside a transaction that somebody else begi
 serves a step's one hop and a caller's session.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from delegation import ALLOWED_DECISIONS, Message, MessageType, NewGate, Outcome
+from persistence.gates import withdraw_gates
 from persistence.tables import (
     FINAL_STATES,
     AssignmentRow,
+    Base,
     ExecutionRow,
     GateRow,
     JournalRow,
@@ -22,10 +24,22 @@ from persistence.tables import (
     MessageRow,
     OutcomeRow,
     TransitionRow,
+    table,
     utc_now,
 )
 
-__all__ = ["Effects", "Handover", "Move", "MovedOn", "Record", "Work", "apply_move", "store_effects"]
+__all__ = [
+    "Effects",
+    "Handover",
+    "Move",
+    "MovedOn",
+    "Record",
+    "Work",
+    "apply_move",
+    "guard",
+    "mark_started",
+    "store_effects",
+]
 
 BLOCKED = "blocked"
 
@@ -40,8 +54,10 @@ class MovedOn(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One transition. ``seq`` and ``epoch``, where given, must be the row's too: the last transition's number and
-    the lease under which the step ran. ``delta`` is what the step changed in the working state, as JSON.
+    """One transition.
+
+    ``seq`` and ``epoch``, where given, must be the row's too: the last transition's number, and the lease under which
+    the step ran. ``delta`` is what the step changed in the working state, as JSON.
     """
 
     execution_id: UUID
@@ -54,6 +70,10 @@ class Move:
     epoch: int | None = None
     task_id: str | None = None
     checkpoint_id: str | None = None
+
+    def under(self, epoch: int | None) -> Self:
+        """Return the move as one that counts only under that lease."""
+        return replace(self, epoch=epoch)
 
 
 @dataclass(frozen=True)
@@ -115,12 +135,11 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     now = utc_now()
     values: dict[str, Any] = {"status": move.to_state, "seq": ExecutionRow.seq + 1, "updated_at": now}
     if move.to_state == BLOCKED:
-        values["origin_state"] = move.from_state
+        values |= {"origin_state": move.from_state, "blocked_at": now}
     if move.to_state in FINAL_STATES:
         values["ended_at"] = now
-    if (plan := move.delta.get("plan")) is not None:
-        values["plan"] = plan
-    row = ExecutionRow.__table__
+    values |= {name: move.delta[name] for name in ("plan", "requirements") if move.delta.get(name)}
+    row = table(ExecutionRow)
     statement = update(row).where(row.c.id == move.execution_id, row.c.status == move.from_state)
     if move.seq is not None:
         statement = statement.where(row.c.seq == move.seq)
@@ -145,9 +164,19 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     )
     _announce(move, int(seq), effects)
     store_effects(connection, move.execution_id, effects, origin_state=move.from_state, columns=False)
-    if move.to_state in FINAL_STATES:
-        withdraw_gates(connection, move.execution_id)
+    if move.from_state == BLOCKED or move.to_state in FINAL_STATES:
+        withdraw_gates(connection, move.execution_id)  # whatever is still open has nobody waiting for it
     return int(seq)
+
+
+def guard(connection: Connection, execution_id: UUID, state: str, epoch: int | None) -> None:
+    """Raise MovedOn unless the execution is in that state and under that lease: for what is stored without a move."""
+    row = table(ExecutionRow)
+    statement = update(row).where(row.c.id == execution_id, row.c.status == state)
+    if epoch is not None:
+        statement = statement.where(row.c.lease_epoch == epoch)
+    if connection.execute(statement.values(updated_at=utc_now())).rowcount != 1:
+        raise MovedOn(connection.execute(select(row.c.status).where(row.c.id == execution_id)).scalar())
 
 
 def _announce(move: Move, seq: int, effects: Effects) -> None:
@@ -169,7 +198,7 @@ def store_effects(
     """Store what a step wants stored besides a transition; ``origin_state`` is where its gates come from."""
     now = utc_now()
     if columns and effects.columns:
-        row = ExecutionRow.__table__
+        row = table(ExecutionRow)
         connection.execute(update(row).where(row.c.id == execution_id).values(updated_at=now, **effects.columns))
     logs = [
         {"execution_id": execution_id, "event": event, "text": text, "data": data, "at": now}
@@ -190,18 +219,9 @@ def message_values(message: Message) -> dict[str, Any]:
     return message.model_dump(exclude={"type"}) | {"type": message.type.value}
 
 
-def withdraw_gates(connection: Connection, execution_id: UUID, gate_ids: list[UUID] | None = None) -> None:
-    """Close the execution's open gates, or the named ones, without an answer."""
-    row = GateRow.__table__
-    statement = update(row).where(row.c.execution_id == execution_id, row.c.status == "open")
-    if gate_ids is not None:
-        statement = statement.where(row.c.id.in_(gate_ids))
-    connection.execute(statement.values(status="withdrawn", closed_at=utc_now()))
-
-
 def mark_started(connection: Connection, execution_id: UUID, subtask_id: str, at: datetime) -> None:
     """Note when the member in force began with a subtask."""
-    row = AssignmentRow.__table__
+    row = table(AssignmentRow)
     newest = select(func.max(row.c.turn)).where(row.c.execution_id == execution_id, row.c.subtask_id == subtask_id)
     key = (row.c.execution_id == execution_id, row.c.subtask_id == subtask_id, row.c.turn == newest.scalar_subquery())
     connection.execute(update(row).where(*key).values(started_at=at))
@@ -248,7 +268,7 @@ def _store_work(connection: Connection, execution_id: UUID, work: list[Work]) ->
 def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate], origin_state: str) -> None:
     if not gates:
         return
-    row = GateRow.__table__
+    row = table(GateRow)
     last = connection.execute(select(func.max(row.c.position)).where(row.c.execution_id == execution_id)).scalar() or 0
     rows = [
         gate.model_dump(mode="json", exclude={"id"})
@@ -267,15 +287,15 @@ def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate
 
 
 def _turns(connection: Connection, model: type[AssignmentRow | OutcomeRow], execution_id: UUID) -> dict[str, int]:
-    row = model.__table__
+    row = table(model)
     query = select(row.c.subtask_id, func.max(row.c.turn)).where(row.c.execution_id == execution_id)
     return {subtask_id: turn for subtask_id, turn in connection.execute(query.group_by(row.c.subtask_id))}
 
 
-def _insert(connection: Connection, model: type[Any], **values: Any) -> None:
-    connection.execute(insert(model.__table__), values)
+def _insert(connection: Connection, model: type[Base], **values: Any) -> None:
+    connection.execute(insert(table(model)), values)
 
 
-def _insert_all(connection: Connection, model: type[Any], rows: list[dict[str, Any]]) -> None:
+def _insert_all(connection: Connection, model: type[Base], rows: list[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(insert(model.__table__), rows)
+        connection.execute(insert(table(model)), rows)

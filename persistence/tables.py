@@ -4,10 +4,22 @@ Each table's docstring says what one row is. Times are stored in UTC; identifier
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, CheckConstraint, DateTime, ForeignKey, Index, MetaData, String, Text, TypeDecorator, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -27,6 +39,8 @@ __all__ = [
     "SquadRow",
     "TaskRow",
     "TransitionRow",
+    "table",
+    "utc_now",
 ]
 
 STATES = (
@@ -156,7 +170,9 @@ class ExecutionRow(Base):
     status: Mapped[str] = mapped_column(String(16), default="pending")
     seq: Mapped[int] = mapped_column(default=0)
     origin_state: Mapped[str | None] = mapped_column(String(16))
+    blocked_at: Mapped[datetime | None]
     plan: Mapped[dict[str, Any] | None]
+    requirements: Mapped[dict[str, Any] | None]
     result: Mapped[dict[str, Any] | None]
     error_message: Mapped[str | None]
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -301,3 +317,8 @@ class RequestRow(Base):
     outcome: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     closed_at: Mapped[datetime | None]
+
+
+def table(model: type[Base]) -> Table:
+    """Return the table behind a model, for statements that run on a plain connection."""
+    return cast("Table", model.__table__)

@@ -14,7 +14,7 @@ from persistence.faults import translated
 if TYPE_CHECKING:
     from persistence.database import Database
 
-__all__ = ["database_of", "on_session", "unit"]
+__all__ = ["database_of", "fresh", "on_session", "unit"]
 
 T = TypeVar("T")
 _INSIDE = "squad_inside_unit"
@@ -74,6 +74,16 @@ async def unit(session: AsyncSession) -> AsyncIterator[None]:
         finally:
             session.info[_INSIDE] = False
         await session.commit()
+
+
+async def fresh(session: AsyncSession) -> None:
+    """End a reading transaction of the session, so that what is read next is what is stored now.
+
+    A session that polls would otherwise see the same moment for ever. One that has written keeps its transaction.
+    """
+    if session.in_transaction() and not (session.new or session.dirty or session.deleted):
+        if not session.info.get(_INSIDE) and not await _holds_lock(session):
+            await session.commit()
 
 
 async def _holds_lock(session: AsyncSession) -> bool:

@@ -35,8 +35,8 @@ def _opened(brief: Brief, name: str, remark: str = _NO_CODE) -> Document:
     return document
 
 
-def _answered_findings(brief: Brief, document: Document) -> None:
-    """Say, finding by finding, where this document now answers it."""
+def _heard(brief: Brief, document: Document) -> None:
+    """Say, finding by finding, where this document now answers it, and quote what people said."""
     lines = []
     for finding in brief.findings:
         known = finding.criterion in brief.subtask.criteria
@@ -45,6 +45,7 @@ def _answered_findings(brief: Brief, document: Document) -> None:
             where = "the criterion is not one of this subtask's; the plan has to give it to a subtask"
         lines.append(f"- “{inline(finding.message)}” ({finding.severity}): {where}.")
     document.section("Answers to findings", lines, empty="", share=2_500)
+    document.section("What people answered to questions", bullets(brief.answers), empty="", share=1_500)
 
 
 def _criteria(brief: Brief, document: Document, heading: str = "Criteria to meet") -> None:
@@ -89,7 +90,7 @@ def _made(brief: Brief, kind: str, name: str, document: Document, interfaces: Se
 def _work_order(brief: Brief) -> Deliverable:
     sources = Sources(brief)
     document = _opened(brief, "Work order")
-    _answered_findings(brief, document)
+    _heard(brief, document)
     _criteria(brief, document)
     _interfaces(sources, document)
     _steps(sources, document)
@@ -113,7 +114,7 @@ def _steps(sources: Sources, document: Document) -> None:
 def _design(brief: Brief) -> Deliverable:
     sources = Sources(brief)
     document = _opened(brief, "Design brief", "Written by rules from the words of the task: a brief, no drawing.")
-    _answered_findings(brief, document)
+    _heard(brief, document)
     _criteria(brief, document, "What the design has to allow")
     _interfaces(sources, document)
     _steps(sources, document)
@@ -126,7 +127,7 @@ def _design(brief: Brief) -> Deliverable:
 def _documentation(brief: Brief) -> Deliverable:
     sources = Sources(brief)
     document = _opened(brief, "Documentation outline", "Written by rules from the words of the task: an outline.")
-    _answered_findings(brief, document)
+    _heard(brief, document)
     changed = bullets(criterion.text for criterion in brief.requirements.criteria)
     document.section("What readers have to learn", changed, empty="Nothing is stated.", share=4_000)
     _criteria(brief, document, "Criteria about the documentation")
@@ -141,7 +142,7 @@ def _answer(brief: Brief) -> Deliverable:
     sources = Sources(brief)
     remark = "A draft by rules: it sets out the question and what the text gives; the rules know nothing beyond it."
     document = _opened(brief, "Answer draft", remark)
-    _answered_findings(brief, document)
+    _heard(brief, document)
     document.section("The question", bullets([brief.task.title, *sources.questions]), empty="", share=2_500)
     _text(sources, document)
     _steps(sources, document)
@@ -156,7 +157,7 @@ def _answer(brief: Brief) -> Deliverable:
 
 def _test_plan(brief: Brief) -> Deliverable:
     document = _opened(brief, "Test plan", "Written by rules from the criteria: a plan of tests, no test code.")
-    _answered_findings(brief, document)
+    _heard(brief, document)
     write_test_plan(brief, document)
     _inputs(brief, document)
     _questions(brief, document)

@@ -67,7 +67,8 @@ def write_test_plan(brief: Brief, document: Document) -> None:
     """Write the plan's test cases into the document."""
     lines = []
     for case in brief.plan.test_cases:
-        parts = [("Criterion", case.criterion), ("Given", case.given), ("When", case.when), ("Then", case.then)]
+        then = case.then if case.then != case.criterion else None
+        parts = [("Criterion", case.criterion), ("Given", case.given), ("When", case.when), ("Then", then)]
         said = [f"  - {name}: “{inline(text)}”" for name, text in parts if text]
         checked = ", ".join(inline(one, 40) for one in case.subtask_ids) or "no subtask"
         lines.append("\n".join([f"- **{inline(case.id, 40)}**", *said, f"  - Checked in: {checked}"]))

@@ -70,8 +70,10 @@ async def test_each_kind_of_subtask_has_its_document() -> None:
 async def test_a_test_plan_holds_every_case() -> None:
     made = await deliver((await briefs(TASK))[-1])
     assert made.criteria == TASK.acceptance_criteria
-    assert "- **T1**\n  - Criterion: “Invalid input returns 422”\n  - Then: “Invalid input returns 422”" in made.body
+    assert "- **T1**\n  - Criterion: “Invalid input returns 422”\n  - Checked in: S1\n" in made.body
     assert "  - Checked in: S1, S2" in made.body
+    timed = Task(title="x", acceptance_criteria=["When it rains, it pours"])
+    assert "  - When: “it rains”\n  - Then: “it pours”\n" in (await deliver((await briefs(timed))[-1])).body
 
 
 async def test_an_answer_quotes_the_text_and_owns_up_to_what_it_does_not_know() -> None:
@@ -97,6 +99,12 @@ async def test_findings_are_answered_one_by_one() -> None:
     assert "- “too short” (low): taken up in this version." in made.body
     assert "- Attempt: 2" in made.body
     assert "Answers to findings" not in (await deliver(first)).body
+
+
+async def test_what_people_answered_is_quoted() -> None:
+    first = (await briefs(TASK))[0]
+    made = await deliver(first.model_copy(update={"answers": ["Use *version 2*"]}))
+    assert "## What people answered to questions\n\n- “Use \\*version 2\\*”" in made.body
 
 
 async def test_inputs_from_other_subtasks_are_named() -> None:

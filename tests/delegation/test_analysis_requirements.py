@@ -88,6 +88,17 @@ def test_criteria_come_from_expected_behaviour_and_obligations() -> None:
     assert texts(read("Export breaks", text), "text") == ["The file is written.", "It must keep its name."]
 
 
+def test_what_the_author_tells_or_asks_is_no_criterion() -> None:
+    text = "### Expected behavior\nI ran into this. I would expect a file. Is there a way? Example 1. It is written."
+    assert texts(read("Export breaks", text), "text") == ["I would expect a file.", "It is written."]
+
+
+def test_words_in_passing_make_neither_a_type_nor_an_area() -> None:
+    found = read("Keep the order", "The index of a column and one of the buttons are given.")
+    assert found.type == "general"
+    assert found.areas == []
+
+
 def test_criteria_come_from_numbered_steps_but_not_from_those_that_show_a_fault() -> None:
     steps = "1. Add a column for the age\n2. Show the age on the page\n"
     assert texts(read("Ages", steps), "text") == ["Add a column for the age", "Show the age on the page"]

@@ -1,0 +1,100 @@
+"""The node ``blocked``, the only one that interrupts: it asks all open questions and goes on when they are answered.
+
+LangGraph keeps an answer before the node sees it and hands it back at every later run. So the node never raises for
+an answer: it asks again, with the error in the payload. Nothing that has an effect runs before the interrupt.
+"""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+from sqlalchemy import Connection, Row
+
+from delegation import Answer, Gate, GateError, GateStatus, InvalidTransition
+from graph.answers import RESPONSE_SCHEMA, as_gate_error, check_answer, exit_from, interrupt_payload, read_resume
+from graph.context import RunSettings
+from graph.engine import Planned
+from graph.interventions import answered, find_gate
+from graph.lifecycle import WorkflowState
+from graph.services import Services, drives_of
+from graph.state import SquadState
+from graph.step import Decided, Step, open_step
+from persistence import Effects, Record, claim_gate, load_execution, load_gates, load_record
+
+__all__ = ["wait_for_a_human"]
+
+
+async def wait_for_a_human(
+    services: Services, state: SquadState, config: RunnableConfig, runtime: Runtime[RunSettings]
+) -> dict[str, Any]:
+    """Ask until every open gate is answered, then go where the answers say."""
+    step, recorded = await open_step(services, WorkflowState.BLOCKED, state, config, runtime)
+    if recorded is not None:
+        return recorded
+    gates, error, asked = await _gates(step), None, 0
+    while waiting := [gate for gate in gates if gate.status == GateStatus.OPEN]:
+        if not step.drive.kept:
+            await drives_of(step.database).end(step.drive)  # a bare run waits here, and no node sees its end
+        value = interrupt(interrupt_payload(waiting, error), response_schema=RESPONSE_SCHEMA)
+        step.drive = await drives_of(step.database).of_run(step.execution_id, runtime.control)
+        error = await _take(step, value, asked)
+        asked += 1
+        gates = await _gates(step)
+    to_state, reason = exit_from(gates)
+    decided = Decided(to_state=to_state, reason=reason)
+    if to_state == WorkflowState.FAILED:
+        decided.effects.columns["error_message"] = reason
+    return await step.commit(decided)
+
+
+async def _gates(step: Step) -> list[Gate]:
+    def look(connection: Connection) -> tuple[Row[Any], list[Gate]]:
+        return load_execution(connection, step.execution_id), load_gates(connection, step.execution_id)
+
+    row, gates = await step.database.read(look)
+    return [gate for gate in gates if gate.opened_at >= row.blocked_at]
+
+
+async def _take(step: Step, value: Any, asked: int) -> str | None:
+    """Claim the gates that one resume value answers, once; returns what is wrong with it, or None.
+
+    The journal knows the ``asked``-th answer of this task: LangGraph hands it back whenever the node runs again.
+    """
+    key = f"answer:{asked}"
+
+    def claim(connection: Connection) -> Planned:
+        said = repr(value)
+        record = load_record(connection, step.task_id, key)
+        if record is not None and record["said"] == said:
+            return Planned(step.execution_id, value=record["error"])
+        effects, error = _claimed(connection, step, value)
+        if record is None:
+            effects.record = Record(step.task_id, key, {"said": said[:10_000], "error": error})
+        return Planned(step.execution_id, effects=effects, value=error)
+
+    planned = await step.services.engine.perform(step.database, claim, enters=WorkflowState.BLOCKED)
+    await step.tell_messages(planned.effects.messages, step.state["seq"])
+    error: str | None = planned.value
+    return error
+
+
+def _claimed(connection: Connection, step: Step, value: Any) -> tuple[Effects, str | None]:
+    effects = Effects()
+    gates = load_gates(connection, step.execution_id)
+    try:
+        answers = read_resume(value, [gate for gate in gates if gate.status == GateStatus.OPEN])
+        checked: list[tuple[Gate, Answer]] = []
+        for gate_id, answer in answers:
+            gate = find_gate(step.execution_id, gates, gate_id)
+            check_answer(gate, answer)
+            checked.append((gate, answer))
+    except (GateError, InvalidTransition) as error:
+        effects.log("answer_refused", as_gate_error(error))
+        return effects, as_gate_error(error)
+    for gate, answer in checked:
+        if claim_gate(connection, step.execution_id, gate.id, answer):
+            said = answered(step.execution_id, gate, answer)
+            effects.logs += said.logs
+            effects.messages += said.messages
+    return effects, None

@@ -1,0 +1,177 @@
+"""The board's graph, which is the node ``in_progress``: open, a turn for each member, close, again while work is left."""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+from sqlalchemy import Connection
+
+from delegation import Board, Plan, Role
+from graph.board_work import MemberAtWork, build_board, read_board
+from graph.closing import closing
+from graph.context import RunSettings
+from graph.groundwork import Groundwork
+from graph.lifecycle import WorkflowState
+from graph.services import Services
+from graph.state import BoardState, MemberTurn, encode
+from graph.step import Step, open_step
+from persistence import guard, store_effects
+
+__all__ = ["build_board_graph"]
+
+OPEN, CLOSE = "open_board", "close_board"
+
+
+def build_board_graph(services: Services) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Return the board's graph, compiled, with a node for each role."""
+    nodes = BoardNodes(services)
+    builder = StateGraph(BoardState, context_schema=RunSettings)
+    builder.add_node(OPEN, nodes.open_board)
+    for role in Role:
+        builder.add_node(role.value, nodes.take_turn, input_schema=MemberTurn)
+        builder.add_edge(role.value, CLOSE)
+    builder.add_node(CLOSE, nodes.close_board)
+    builder.add_edge(START, OPEN)
+    builder.add_conditional_edges(OPEN, turns, [*(role.value for role in Role), CLOSE])
+    builder.add_conditional_edges(CLOSE, after_closing, {"work is left": OPEN, "closed": END})
+    return builder.compile(name="board")
+
+
+def turns(state: BoardState) -> list[Send] | str:
+    """Send a turn to each member that has work, or close at once."""
+    team = state.get("team") or []
+    shared = {
+        "execution_id": state["execution_id"],
+        "seq": state["seq"],
+        "round": state.get("round") or 1,
+        "team": [one["member_id"] for one in team],
+        "findings": state.get("findings") or [],
+    }
+    return [Send(one["role"], shared | {"member_id": one["member_id"]}) for one in team] or CLOSE
+
+
+def after_closing(state: BoardState) -> str:
+    """Open the board again while the execution is still at work on it."""
+    return "work is left" if state["status"] == WorkflowState.IN_PROGRESS else "closed"
+
+
+class BoardNodes:
+    """The nodes of the board's graph."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def open_board(
+        self, state: BoardState, config: RunnableConfig, runtime: Runtime[RunSettings]
+    ) -> dict[str, Any]:
+        """Find out who has work, making plan and assignments where a human sent the execution here without."""
+        step, recorded = await open_step(self._services, WorkflowState.IN_PROGRESS, state, config, runtime)
+        if recorded is not None:
+            return recorded | {"team": []}
+        with step.at_work():
+            ground = Groundwork(step)
+            plan, requirements = await ground.plan(), await ground.requirements()
+            await ground.assignments()
+            await self._store_groundwork(step, ground, plan)
+            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
+            team = _team(step, build_board(step, facts, plan))
+            found = {"plan": plan, "requirements": requirements}
+            return found | {"team": team, "left": None, "added": list(ground.delta)}
+
+    async def take_turn(
+        self, state: MemberTurn, config: RunnableConfig, runtime: Runtime[RunSettings]
+    ) -> dict[str, Any]:
+        """Let one member work until nothing on the board is left for it."""
+        step, recorded = await open_step(
+            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, may_move=False
+        )
+        if recorded is None:
+            with step.at_work():
+                await self._at_the_board(step, state, config)
+        return {"left": [state["member_id"]]}
+
+    async def close_board(
+        self, state: BoardState, config: RunnableConfig, runtime: Runtime[RunSettings]
+    ) -> dict[str, Any]:
+        """Hold the standup and decide: on to the review, again to the board, to a human, or give up."""
+        if state["status"] != WorkflowState.IN_PROGRESS:
+            return {}  # open_board found it closed already
+        step, recorded = await open_step(self._services, WorkflowState.IN_PROGRESS, state, config, runtime)
+        if recorded is not None:
+            return recorded
+        if trouble := self._services.boards.troubles.pop(step.execution_id, None):
+            raise trouble
+        with step.at_work():
+            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
+            plan = await Groundwork(step).plan()
+            board = build_board(step, facts, plan)
+            if board.remaining:
+                return {"team": []}
+            return await step.commit(await closing(step, plan, facts, board))
+
+    async def _store_groundwork(self, step: Step, ground: Groundwork, plan: Plan) -> None:
+        """Store what was made up for, and a plan that a client changed in the thread: the members read the row's."""
+        if plan.model_dump(mode="json") != step.row.plan:
+            ground.effects.columns |= encode(ground.delta | {"plan": plan})
+        if ground.made:
+            ground.effects.log("made_up_for", ", ".join(ground.made))
+        if not ground.made and not ground.effects.columns:
+            return
+
+        def store(connection: Connection) -> None:
+            guard(connection, step.execution_id, WorkflowState.IN_PROGRESS, step.drive.epoch)
+            store_effects(connection, step.execution_id, ground.effects)
+
+        await step.database.write(store)
+        await self._services.engine.announce(ground.effects.messages)
+
+    async def _at_the_board(self, step: Step, turn: MemberTurn, config: RunnableConfig) -> None:
+        ground = Groundwork(step)
+        plan, requirements = await ground.plan(), await ground.requirements()
+        member = next(one for one in step.facts.squad.members if one.id == turn["member_id"])
+
+        async def build() -> Board:
+            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
+            gone = await who_left(config) if any(done.round >= turn["round"] for done in facts.work) else set()
+            return build_board(step, facts, plan, present=set(turn["team"]) - gone | {turn["member_id"]})
+
+        board = await self._services.boards.join(board_checkpoint(config), build)
+        await MemberAtWork(step, turn, board, member, requirements, plan).work()
+        if board.trouble:
+            self._services.boards.troubles[step.execution_id] = board.trouble
+
+
+def _as_board_state(turn: MemberTurn) -> BoardState:
+    return BoardState(
+        execution_id=turn["execution_id"], seq=turn["seq"], round=turn["round"], findings=turn["findings"]
+    )
+
+
+def _team(step: Step, board: Board) -> list[dict[str, str]]:
+    owners = {board.owner(subtask_id) for subtask_id in board.remaining}
+    return [
+        {"member_id": member.id, "role": member.role.value}
+        for member in step.facts.squad.members
+        if member.id in owners
+    ]
+
+
+def board_checkpoint(config: RunnableConfig) -> tuple[str, str]:
+    """Return namespace and id of the board graph's checkpoint, which all turns of one opening share."""
+    above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
+    return next(reversed(above.items()), ("", ""))
+
+
+async def who_left(config: RunnableConfig) -> set[str]:
+    """Return the members whose turn at this opening ended before a crash: LangGraph does not run theirs again."""
+    where = config["configurable"]
+    saver, (ns, checkpoint_id) = where.get("__pregel_checkpointer"), board_checkpoint(config)
+    if not saver or isinstance(saver, bool):
+        return set()
+    at = {"thread_id": where["thread_id"], "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}
+    found = await saver.aget_tuple({"configurable": at})
+    writes = found.pending_writes or [] if found else []
+    return {member_id for _, channel, value in writes if channel == "left" for member_id in value or []}

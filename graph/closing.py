@@ -1,0 +1,85 @@
+"""The end of a round on the board: the standup, and where it goes on from here."""
+
+from collections.abc import Mapping
+
+from delegation import (
+    Board,
+    GateKind,
+    Message,
+    MessageType,
+    NewGate,
+    Outcome,
+    OutcomeStatus,
+    Plan,
+    Role,
+    Subtask,
+)
+from graph.board_work import BoardFacts
+from graph.groundwork import member_for
+from graph.lifecycle import WorkflowState
+from graph.step import Decided, Step
+from persistence import Effects
+
+__all__ = ["closing"]
+
+_KINDS = {OutcomeStatus.BLOCKED: GateKind.BLOCKER}
+
+
+async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> Decided:
+    """Decide where a board on which nothing can move goes: to review, to a human, or to failed.
+
+    All questions are asked at once, one for each subtask that stands in its own way; those that only wait for such a
+    one ask nothing.
+    """
+    outcomes = {done.subtask_id: done.outcome for done in facts.work}
+    state = dict(step.state)
+    delta = {name: state[name] for name in state.get("added") or []}
+    decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
+    await _stand_up(step, plan, outcomes, decided.effects)
+    stuck = board.stuck
+    roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
+    failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
+    if failed and step.settings.on_failure == "fail":
+        text = "; ".join(f"{one.id} ({one.title}) failed: {outcomes[one.id].note}" for one in failed)
+        decided.to_state, decided.reason = WorkflowState.FAILED, text
+        decided.effects.columns["error_message"] = text
+    elif roots:
+        decided.to_state = WorkflowState.BLOCKED
+        decided.reason = f"{len(roots)} subtasks need a human"
+        for one in roots:
+            _ask(step, one, board.status(one.id), stuck[one.id], outcomes, decided.effects)
+    return decided
+
+
+def _ask(
+    step: Step,
+    subtask: Subtask,
+    status: OutcomeStatus | None,
+    why: str,
+    outcomes: Mapping[str, Outcome],
+    effects: Effects,
+) -> None:
+    note = outcomes[subtask.id].note if subtask.id in outcomes else why
+    gate = NewGate(
+        kind=_KINDS.get(status, GateKind.ESCALATION) if status else GateKind.ESCALATION,
+        question=f"{subtask.id} ({subtask.title}): {note or why}",
+        reason=why,
+        details=subtask.description,
+        subtask_id=subtask.id,
+        metadata={"next_state": WorkflowState.IN_PROGRESS.value},
+    )
+    effects.gates.append(gate)
+    effects.messages.append(_said(step, "workflow", MessageType.HUMAN_INTERVENTION_REQUIRED, gate.question))
+
+
+async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], effects: Effects) -> None:
+    standup = await step.services.roster.project_manager.standup(plan, outcomes)
+    manager = member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
+    effects.messages.append(_said(step, manager, MessageType.STANDUP, standup.summary))
+    effects.log("standup", standup.summary, blockers=standup.blockers)
+
+
+def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:
+    if kind == MessageType.HUMAN_INTERVENTION_REQUIRED:
+        text = f"Human intervention required: {text}"
+    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text)

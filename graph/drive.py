@@ -1,0 +1,124 @@
+"""Who drives an execution in this process: leases taken, kept alive and given back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from uuid import UUID
+
+from langgraph.runtime import RunControl
+from sqlalchemy import Connection
+
+from delegation import ExecutionBusy
+from graph.events import Event
+from persistence import Database, Facts, lease, load_execution, load_facts
+
+__all__ = ["Drive", "Drives", "Sink"]
+
+log = logging.getLogger(__name__)
+
+Sink = Callable[[Event], Awaitable[None]]
+RENEW_S = lease.LEASE_S / 3
+
+
+@dataclass(eq=False)
+class Drive:
+    """One driver's hold on one execution. ``epoch`` is the lease's, and every commit of the drive names it."""
+
+    execution_id: UUID
+    epoch: int
+    control: RunControl | None
+    facts: Facts
+    sink: Sink | None = None
+    kept: bool = False
+    """Whether somebody gives the lease back at the end; a bare graph run has no end that a node can see."""
+    running: int = 0
+    last_used: float = field(default_factory=monotonic)
+
+    async def tell(self, event: Event) -> None:
+        """Hand an event to whoever listens to this drive."""
+        if self.sink:
+            await self.sink(event)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the hold has lapsed: nobody keeps it, nothing runs under it, and the lease ran out unrenewed."""
+        return not self.kept and not self.running and monotonic() - self.last_used > lease.LEASE_S
+
+
+class Drives:
+    """The drives of this process on one database, and the one task that renews their leases."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._owner = lease.Owner.new()
+        self._drives: dict[UUID, Drive] = {}
+        self._starting: set[UUID] = set()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(
+        self, execution_id: UUID, *, control: RunControl | None, sink: Sink | None = None, kept: bool = False
+    ) -> Drive:
+        """Take the execution's lease.
+
+        Raises:
+            ExecutionBusy: somebody else drives it, in this process or another.
+            NotFound: there is no such execution.
+        """
+        held = self._drives.get(execution_id)
+        if execution_id in self._starting or (held and not held.is_over):
+            raise ExecutionBusy(
+                f"execution {execution_id} is being driven in this process already",
+                hint="await that run, or send the execution a request: answer, block, cancel",
+            )
+        self._starting.add(execution_id)
+        try:
+            epoch, facts = await self._database.write(lambda connection: self._take(connection, execution_id))
+        finally:
+            self._starting.discard(execution_id)
+        drive = Drive(execution_id, epoch, control, facts, sink, kept)
+        self._drives[execution_id] = drive
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")
+        return drive
+
+    def _take(self, connection: Connection, execution_id: UUID) -> tuple[int, Facts]:
+        epoch = lease.acquire(connection, execution_id, self._owner)
+        return epoch, load_facts(connection, load_execution(connection, execution_id))
+
+    async def of_run(self, execution_id: UUID, control: RunControl | None) -> Drive:
+        """Return the drive that this graph run belongs to, starting one where a client runs the bare graph."""
+        drive = self._drives.get(execution_id)
+        if drive and drive.control is control and not drive.is_over:
+            drive.last_used = monotonic()
+            return drive
+        return await self.start(execution_id, control=control)
+
+    async def end(self, drive: Drive) -> None:
+        """Give the lease back."""
+        if self._drives.get(drive.execution_id) is drive:
+            del self._drives[drive.execution_id]
+        await self._database.write(lambda connection: lease.release(connection, drive.execution_id, drive.epoch))
+        if not self._drives:
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop renewing; leases that are still held run out by themselves."""
+        if self._keeper and self._keeper is not asyncio.current_task():
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        self._keeper = None
+
+    async def _keep(self) -> None:
+        while self._drives:
+            await asyncio.sleep(RENEW_S)
+            for drive in [one for one in self._drives.values() if one.is_over]:
+                del self._drives[drive.execution_id]
+            alive = [one.execution_id for one in self._drives.values() if one.kept or one.running]
+            try:
+                await self._database.write(lambda connection: lease.renew(connection, self._owner, alive))  # noqa: B023
+            except Exception:  # the next round tries again; a lease that lapses fails the step's compare-and-swap
+                log.exception("the leases could not be renewed")

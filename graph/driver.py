@@ -1,0 +1,134 @@
+"""Driving an execution: the lease, the thread's roll forward, the graph, and whatever callers asked meanwhile."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from delegation import DatabaseError, ExecutionBusy, StaleTransition
+from graph.context import RunSettings
+from graph.drive import Drive, Sink
+from graph.events import Event
+from graph.lifecycle import FINAL_STATES
+from graph.requests import honour_next
+from graph.services import Services, drives_of
+from graph.summary import summary_of
+from graph.thread import follow
+from persistence import Database, load_dossier, load_execution
+
+__all__ = ["Driver"]
+
+log = logging.getLogger(__name__)
+
+_QUEUE_LENGTH = 256
+_DONE = None
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Drives executions of one database through one graph."""
+
+    services: Services
+    graph: Any
+    database: Database
+
+    async def run(
+        self, execution_id: UUID, settings: RunSettings, *, control: RunControl | None = None, sink: Sink | None = None
+    ) -> dict[str, Any]:
+        """Drive the execution until it ends, needs a human or is drained, and return its summary.
+
+        Raises:
+            ExecutionBusy: somebody else drives it.
+            NotFound: there is no such execution.
+        """
+        control = control or RunControl()
+        async with self._lease(execution_id, control, sink) as drive:
+            summary = await self._drive(drive, settings, control)
+            if summary is None:
+                summary = summary_of(
+                    await self.database.read(lambda connection: load_dossier(connection, execution_id))
+                )
+            seq = len(summary["transitions"])
+            await drive.tell(Event(kind="end", execution_id=execution_id, seq=seq, data={"status": summary["status"]}))
+        return summary
+
+    async def stream(self, execution_id: UUID, settings: RunSettings) -> AsyncIterator[Event]:
+        """Drive in a task of its own and yield what happens; leaving the loop drains the step that runs."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(_QUEUE_LENGTH)
+        control, listening = RunControl(), True
+
+        async def sink(event: Event) -> None:
+            if listening:
+                await queue.put(event)
+
+        async def drive() -> None:
+            try:
+                await self.run(execution_id, settings, control=control, sink=sink)
+            finally:
+                if listening:
+                    await queue.put(_DONE)
+
+        task = asyncio.create_task(drive(), name=f"squad-drive-{execution_id}")
+        try:
+            while (event := await queue.get()) is not _DONE:
+                yield event
+        finally:
+            listening = False
+            control.request_drain("nobody listens any more")
+            while not queue.empty():  # a driver that waits for room finds it
+                queue.get_nowait()
+            await task
+
+    @asynccontextmanager
+    async def _lease(self, execution_id: UUID, control: RunControl, sink: Sink | None) -> AsyncIterator[Drive]:
+        drives = drives_of(self.database)
+        drive = await drives.start(execution_id, control=control, sink=sink, kept=True)
+        try:
+            yield drive
+        finally:
+            try:
+                await drives.end(drive)
+            except DatabaseError:  # the lease runs out by itself, and what led here is the error to tell
+                log.warning("the lease of execution %s was not given back", execution_id)
+
+    async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
+        """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
+        while True:
+            config = await follow(self.graph, self.database, drive.execution_id)
+            if await self._status(drive) in FINAL_STATES:
+                return None
+            output: dict[str, Any] = {}
+            try:
+                output = await self.graph.ainvoke(None, config, durability="sync", control=control, context=settings)
+            except GraphDrained:
+                return None
+            except (StaleTransition, ExecutionBusy):
+                # somebody moved the execution by hand; as long as the lease is ours, we go on from where it is now
+                if not await self._still_ours(drive):
+                    raise
+                continue
+            if "transitions" in output:
+                return output
+            if not await self._honour_rest(drive):
+                return None
+
+    async def _honour_rest(self, drive: Drive) -> bool:
+        """Honour what was asked while the run was ending; tells whether the execution moved by that."""
+        moved = False
+        while planned := await honour_next(self.database, self.services.engine, drive.execution_id, epoch=drive.epoch):
+            moved = moved or planned.move is not None
+        return moved
+
+    async def _status(self, drive: Drive) -> str:
+        row = await self.database.read(lambda connection: load_execution(connection, drive.execution_id))
+        return str(row.status)
+
+    async def _still_ours(self, drive: Drive) -> bool:
+        row = await self.database.read(lambda connection: load_execution(connection, drive.execution_id))
+        return int(row.lease_epoch) == drive.epoch

@@ -1,0 +1,132 @@
+"""What a state needs from the ones before it: requirements, a plan, assignments.
+
+The states on the main line make these, each its own. A human may send an execution to a state whose input was never
+made; then it is made there, by the same functions, and recorded as made up for.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
+from graph.step import Step
+from persistence import Assigned, Effects, Handover, load_assignments
+
+__all__ = ["Groundwork"]
+
+
+@dataclass
+class Groundwork:
+    """The step's way to its input; what had to be made lands in ``delta``, ``effects`` and ``made``."""
+
+    step: Step
+    delta: dict[str, Any] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the transition's metadata says about input that was made up for."""
+        return {"made_up_for": self.made} if self.made else {}
+
+    async def requirements(self) -> Requirements:
+        """Return the requirements, from the thread or from the row, analysing the task where neither has them."""
+        if known := self.step.state.get("requirements"):
+            return known
+        if self.step.row.requirements:
+            return self._keep("requirements", Requirements.model_validate(self.step.row.requirements))
+        self.made.append("requirements")
+        return await self.analyze()
+
+    async def plan(self) -> Plan:
+        """Return the plan, from the thread or from the row, making one where neither has it."""
+        if known := self.step.state.get("plan"):
+            return known
+        if self.step.row.plan:
+            return self._keep("plan", Plan.model_validate(self.step.row.plan))
+        self.made.append("plan")
+        return await self.make_plan()
+
+    async def assignments(self) -> dict[str, Assigned]:
+        """Return who has which subtask, delegating where nobody has any. Unassigned subtasks stay out of it."""
+        plan = await self.plan()
+        step = self.step
+        found = await step.database.read(lambda connection: load_assignments(connection, step.execution_id))
+        if any(one.id in found for one in plan.subtasks):
+            return found
+        self.made.append("assignments")
+        approval = await self.delegate()
+        return {
+            one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, None)
+            for one in approval.schedule.assignments
+        }
+
+    async def analyze(self) -> Requirements:
+        """Have the project manager analyse the task, with the tech lead."""
+        task, roster = self.step.facts.task, self.step.services.roster
+        requirements = await roster.tech_lead.assess(task, await roster.project_manager.analyze(task))
+        self.effects.log(
+            "requirements",
+            f"{requirements.type.value}, complexity {requirements.complexity}, {len(requirements.criteria)} criteria",
+            open_questions=requirements.open_questions,
+        )
+        return self._keep("requirements", requirements)
+
+    async def make_plan(self) -> Plan:
+        """Have the task broken down, estimated by the tech lead, and its tests planned by the tester."""
+        requirements, roster = await self.requirements(), self.step.services.roster
+        plan = await roster.project_manager.break_down(self.step.facts.task, requirements)
+        plan = await roster.tech_lead.estimate(plan, requirements)
+        plan = await roster.tester.plan_tests(plan, requirements)
+        text = f"{len(plan.subtasks)} subtasks, {len(plan.test_cases)} test cases"
+        self.effects.log("plan", text, hours=sum(one.effort for one in plan.subtasks))
+        return self._keep("plan", plan)
+
+    async def delegate(self) -> Approval:
+        """Propose assignments, have the project manager approve them, and say both."""
+        plan, squad = await self.plan(), self.step.facts.squad
+        proposal = self.step.services.delegation.assign(plan, squad.members)
+        approval = await self.step.services.roster.project_manager.approve(proposal, plan, squad.members)
+        self._say_proposal(proposal, plan)
+        if approval.approved:
+            self._say_approval(approval, plan)
+            self.effects.handovers = [
+                Handover(one.subtask_id, one.member_id, one.start, one.finish) for one in approval.schedule.assignments
+            ]
+        return approval
+
+    def _keep(self, name: str, value: Any) -> Any:
+        self.delta[name] = value
+        return value
+
+    def _say_proposal(self, proposal: Schedule, plan: Plan) -> None:
+        manager = member_for(self.step.facts.squad.members, Role.PROJECT_MANAGER)
+        text = f"Proposed: {len(proposal.assignments)} of {len(plan.subtasks)} subtasks, {proposal.makespan:g} hours"
+        self._say("delegation", manager, MessageType.APPROVAL, text, critical_path=proposal.critical_path)
+
+    def _say_approval(self, approval: Approval, plan: Plan) -> None:
+        manager = member_for(self.step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
+        text = "Approved: " + ("; ".join(approval.reasons) or "no objections")
+        self._say(manager, None, MessageType.APPROVAL, text)
+        for one in approval.schedule.assignments:
+            self._assign(manager, one, plan)
+
+    def _assign(self, manager: str, one: Assignment, plan: Plan) -> None:
+        text = f"Please take {one.subtask_id}: {plan.subtask(one.subtask_id).title}"
+        data = {"subtask_id": one.subtask_id, "start": one.start, "finish": one.finish}
+        self._say(manager, one.member_id, MessageType.TASK_ASSIGNMENT, text, **data)
+
+    def _say(self, sender: str, recipient: str | None, kind: MessageType, text: str, **data: Any) -> None:
+        message = Message(
+            execution_id=self.step.execution_id,
+            sender=sender,
+            recipient=recipient,
+            type=kind,
+            content=text,
+            metadata=data,
+        )
+        self.effects.messages.append(message)
+
+
+def member_for(members: list[SquadMember], role: Role) -> str | None:
+    """Return the id of the squad's first member in that role, or None."""
+    return next((member.id for member in members if member.role == role), None)

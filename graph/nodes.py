@@ -1,0 +1,142 @@
+"""What each working state does: an act that looks at the step and decides. The step protocol stores the decision."""
+
+from collections.abc import Mapping
+
+from delegation import (
+    Finding,
+    GateKind,
+    Message,
+    MessageType,
+    NewGate,
+    Outcome,
+    Plan,
+    Role,
+)
+from graph.groundwork import Groundwork, member_for
+from graph.lifecycle import WorkflowState
+from graph.result import result_of
+from graph.step import Act, Decided, Step
+from persistence import Done, load_work
+
+__all__ = ["ACTS"]
+
+
+async def analyze(step: Step) -> Decided:
+    """Read the requirements out of the task."""
+    ground = Groundwork(step)
+    requirements = await ground.analyze()
+    reason = f"{requirements.type.value.replace('_', ' ')}, complexity {requirements.complexity} of 10"
+    return _decided(ground, WorkflowState.PLANNING, reason)
+
+
+async def make_plan(step: Step) -> Decided:
+    """Break the task down, estimate, plan the tests."""
+    ground = Groundwork(step)
+    plan = await ground.make_plan()
+    return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
+
+
+async def delegate(step: Step) -> Decided:
+    """Propose who does what and have it approved; whatever nobody may do is a question to a human."""
+    ground = Groundwork(step)
+    approval = await ground.delegate()
+    lacking = [f"{one.subtask_id}: {one.reason}" for one in approval.schedule.unassigned]
+    if lacking or not approval.approved:
+        question = "Nobody may do some of the subtasks." if lacking else "The assignments were not approved."
+        gate = NewGate(
+            kind=GateKind.ESCALATION,
+            question=f"{question} How should it go on?",
+            reason="human intervention required",
+            details="\n".join(lacking or approval.reasons),
+        )
+        ground.effects.gates.append(gate)
+        ground.effects.messages.append(_escalation(step, gate))
+        return _decided(ground, WorkflowState.BLOCKED, question)
+    count = len(approval.schedule.assignments)
+    return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
+
+
+async def review(step: Step) -> Decided:
+    """Have the tech lead check the deliverables; what was found wanting goes back."""
+    ground = Groundwork(step)
+    plan, requirements = await ground.plan(), await ground.requirements()
+    outcomes = await latest_outcomes(step)
+    verdict = await step.services.roster.tech_lead.review(plan, requirements, outcomes)
+    lead = member_for(step.facts.squad.members, Role.TECH_LEAD) or "tech_lead"
+    text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
+    ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
+    ground.effects.log("review", text, approved=verdict.approved)
+    if verdict.approved:
+        return _decided(ground, WorkflowState.TESTING, text)
+    return await send_back(step, ground, plan, verdict.findings, text)
+
+
+async def test(step: Step) -> Decided:
+    """Have the tester execute the test plan; failures go back, and a pass completes the task."""
+    ground = Groundwork(step)
+    plan, requirements = await ground.plan(), await ground.requirements()
+    outcomes = await latest_outcomes(step)
+    report = await step.services.roster.tester.execute(plan, outcomes)
+    passed = sum(result.passed for result in report.results)
+    text = f"{passed} of {len(report.results)} test cases passed"
+    tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
+    ground.effects.messages.append(_said(step, tester, MessageType.TASK_COMPLETION, text))
+    ground.effects.log("tests", text, passed=report.passed)
+    if not report.passed:
+        return await send_back(step, ground, plan, report.findings, text)
+    ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report)
+    return _decided(ground, WorkflowState.COMPLETED, text)
+
+
+async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[Finding], why: str) -> Decided:
+    """Send findings back to the board; beyond the limit of reworks a human is asked."""
+    rounds = step.state.get("round") or 1
+    ground.delta |= {"findings": findings, "round": rounds + 1}
+    if rounds <= step.settings.max_reworks:
+        return _decided(ground, WorkflowState.IN_PROGRESS, why)
+    known = {subtask.id for subtask in plan.subtasks}
+    details = "\n".join(f"{one.subtask_id if one.subtask_id in known else '-'}: {one.message}" for one in findings)
+    gate = NewGate(
+        kind=GateKind.ESCALATION,
+        question=f"The work was sent back {rounds - 1} times and is still wanting. How should it go on?",
+        reason="human intervention required",
+        details=details[:4000],
+        attempted_solutions=[f"{rounds - 1} rounds of rework"],
+        metadata={"next_state": WorkflowState.IN_PROGRESS.value},
+    )
+    ground.effects.gates.append(gate)
+    ground.effects.messages.append(_escalation(step, gate))
+    return _decided(
+        ground, WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached"
+    )
+
+
+async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
+    """Return the newest outcome of each subtask that has one."""
+    work: list[Done] = await step.database.read(lambda connection: load_work(connection, step.execution_id))
+    return {done.subtask_id: done.outcome for done in work}
+
+
+def _decided(ground: Groundwork, to_state: WorkflowState, reason: str) -> Decided:
+    return Decided(
+        to_state=to_state, reason=reason, delta=ground.delta, metadata=ground.metadata, effects=ground.effects
+    )
+
+
+def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:
+    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text)
+
+
+def _escalation(step: Step, gate: NewGate) -> Message:
+    text = f"Human intervention required: {gate.question}"
+    return _said(step, "workflow", MessageType.HUMAN_INTERVENTION_REQUIRED, text)
+
+
+ACTS: dict[WorkflowState, Act] = {
+    WorkflowState.ANALYZING: analyze,
+    WorkflowState.PLANNING: make_plan,
+    WorkflowState.DELEGATED: delegate,
+    WorkflowState.REVIEWING: review,
+    WorkflowState.TESTING: test,
+}
+"""The acts of the states that have one; the others are nodes of another kind."""

@@ -1,0 +1,320 @@
+"""The orchestrator: what callers start, watch, stop, answer and steer executions with."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from agents import ContextManager, MessageBus, RoleAgent
+from delegation import Answer, ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role
+from graph.answers import checked_answer
+from graph.build import assemble
+from graph.context import RunSettings
+from graph.driver import Driver
+from graph.engine import Planned, WorkflowEngine
+from graph.events import Event
+from graph.forks import fork_execution
+from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
+from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
+from graph.requests import Request, leave_request, plan_for
+from graph.services import Services
+from graph.summary import summary_of
+from persistence import (
+    Database,
+    Move,
+    as_uuid,
+    create_execution,
+    database_of,
+    fresh,
+    lease,
+    load_dossier,
+    load_gates,
+    load_progress,
+    on_session,
+)
+
+__all__ = ["TaskOrchestrator"]
+
+T = TypeVar("T")
+
+
+class TaskOrchestrator:
+    """Conducts executions: one object for any number of them, on one database.
+
+    Args:
+        message_bus: where transitions, assignments and questions are broadcast; a new one where it is left out.
+        context_manager: what members remember; a new one where it is left out.
+        database: an open database; without one, that of the first ``db`` that a method is given.
+        workflow_engine: an engine with registered actions.
+        agents: agents of your own by role.
+        model: the brain behind the roles; only ``rules`` so far.
+        settings: what runs may choose; see :class:`RunSettings`.
+
+    A method that takes ``db`` does its own statements in a savepoint and commits at success. On a parked execution
+    the intervening ones act at once. While a driver runs, they leave a durable request and return a
+    :class:`Request`, whose ``wait()`` gives the outcome.
+    """
+
+    def __init__(
+        self,
+        message_bus: MessageBus | None = None,
+        context_manager: ContextManager | None = None,
+        *,
+        database: Database | None = None,
+        workflow_engine: WorkflowEngine | None = None,
+        agents: Mapping[Role, RoleAgent] | None = None,
+        model: str = "rules",
+        settings: RunSettings | None = None,
+    ) -> None:
+        if model != "rules":
+            raise ConfigurationError(f"the model {model!r} is not known", hint="the only one so far is 'rules'")
+        self.message_bus = message_bus or MessageBus()
+        self.context_manager = context_manager or ContextManager()
+        self.workflow_engine = workflow_engine or WorkflowEngine()
+        self.settings = settings or RunSettings()
+        self._services = Services(engine=self.workflow_engine, agents=agents, bus=self.message_bus)
+        self._driver: Driver | None = None
+        if database:
+            self._use(database)
+
+    async def execute_task(self, *, db: AsyncSession, task: Any, squad_id: UUID | str) -> UUID:
+        """Make an execution of a stored task, move it to analyzing, and return its id; nothing is started.
+
+        Raises:
+            ExecutionExists: the task has an open execution; the error holds its id.
+            NotFound: the task or the squad is not there.
+        """
+        self._use(database_of(db))
+        execution_id = uuid4()
+        task_id, squad = as_uuid(task, "a task"), as_uuid(squad_id, "a squad")
+
+        def make(connection: Connection) -> Planned:
+            create_execution(
+                connection, execution_id=execution_id, task_id=task_id, squad_id=squad, thread_id=str(execution_id)
+            )
+            move = Move(
+                execution_id=execution_id,
+                from_state=WorkflowState.PENDING,
+                to_state=WorkflowState.ANALYZING,
+                reason="received",
+            )
+            return Planned(execution_id, move)
+
+        await self.workflow_engine.perform_on(db, make)
+        return execution_id
+
+    async def run(self, execution_id: UUID | str) -> dict[str, Any]:
+        """Drive the execution until it ends or needs a human, and return its summary.
+
+        Raises:
+            ExecutionBusy: somebody else drives it.
+            NotFound: there is no such execution.
+        """
+        return await self._ready().run(as_uuid(execution_id, "an execution"), self.settings)
+
+    async def stream(self, execution_id: UUID | str) -> AsyncIterator[Event]:
+        """Drive the execution and yield what happens; leaving the loop drains the running step. Raises as ``run``."""
+        async for event in self._ready().stream(as_uuid(execution_id, "an execution"), self.settings):
+            yield event
+
+    async def monitor_progress(self, *, db: AsyncSession, execution_id: UUID | str) -> dict[str, Any]:
+        """Return where the execution stands."""
+        found = await self._read(db, load_progress, execution_id)
+        row = found["execution"]
+        return {
+            "execution_id": row.id,
+            "current_state": row.status,
+            "state_description": DESCRIPTIONS[as_state(row.status)],
+            "progress_percentage": progress_of(row.status, row.origin_state),
+            "is_blocked": row.status == WorkflowState.BLOCKED,
+            "is_terminal": row.status in FINAL_STATES,
+            "message_count": found["message_count"],
+            "started_at": row.started_at,
+            "error_message": row.error_message,
+            "subtasks_done": found["subtasks_done"],
+            "subtasks_total": found["subtasks_total"],
+        }
+
+    async def get_execution_summary(
+        self, execution_id: UUID | str, *, db: AsyncSession | None = None
+    ) -> dict[str, Any]:
+        """Return everything about the execution, as JSON values."""
+        return summary_of(await self._read(db, load_dossier, execution_id))
+
+    async def handle_blocker(
+        self,
+        *,
+        db: AsyncSession,
+        execution_id: UUID | str,
+        blocker_description: str,
+        blocker_metadata: dict[str, Any] | None = None,
+    ) -> Gate | Request:
+        """Block the execution with a question to a human; one that is blocked already gets one question more."""
+        gate = NewGate(
+            kind=GateKind.BLOCKER,
+            question=blocker_description,
+            reason=blocker_description,
+            metadata=blocker_metadata or {},
+        )
+        return await self._open_gate(db, execution_id, gate)
+
+    async def escalate_to_human(
+        self,
+        *,
+        db: AsyncSession,
+        execution_id: UUID | str,
+        reason: str,
+        details: str = "",
+        attempted_solutions: list[str] | None = None,
+    ) -> Gate | Request:
+        """Block the execution because a human has to decide; returns the gate."""
+        gate = NewGate(
+            kind=GateKind.ESCALATION,
+            question=reason,
+            reason=reason,
+            details=details if isinstance(details, str) else str(details),
+            attempted_solutions=attempted_solutions or [],
+        )
+        return await self._open_gate(db, execution_id, gate)
+
+    async def resolve_blocker(
+        self,
+        *,
+        db: AsyncSession,
+        execution_id: UUID | str,
+        resolution: str,
+        next_state: str,
+        gate_id: UUID | str | None = None,
+    ) -> WorkflowState | Request:
+        """Close the one open gate, or the one named, and go on in ``next_state``; returns where it stands now.
+
+        Raises:
+            GateError: nothing is open, or several are and none was named; the error says which.
+            InvalidTransition: a blocked execution may not go there.
+        """
+        check_move(WorkflowState.BLOCKED, next_state)
+        answer = Answer(text=resolution, next_state=next_state, answered_by="caller")
+        which = as_uuid(gate_id, "a gate") if gate_id is not None else None
+        return await self._move(db, execution_id, AnswerGate(gate_id=which, answer=answer))
+
+    async def answer(
+        self,
+        execution_id: UUID | str,
+        gate_id: UUID | str,
+        *,
+        decision: str = Decision.RESPOND,
+        text: str | None = None,
+        next_state: str | None = None,
+        plan: Plan | None = None,
+        answered_by: str | None = None,
+    ) -> WorkflowState | Request:
+        """Answer a gate; returns where the execution stands now.
+
+        Raises:
+            GateError: the gate is unknown, closed, another execution's, or does not take that answer.
+            InvalidTransition: a blocked execution may not go to ``next_state``.
+        """
+        fields = {
+            "decision": decision,
+            "text": text,
+            "next_state": next_state,
+            "plan": plan,
+            "answered_by": answered_by,
+        }
+        intervention = AnswerGate(gate_id=as_uuid(gate_id, "a gate"), answer=checked_answer(fields))
+        async with self._ready().database.session() as db:
+            return await self._move(db, execution_id, intervention)
+
+    async def transition_to_review(
+        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
+    ) -> WorkflowState | Request:
+        """Move on to reviewing by hand."""
+        return await self._move(db, execution_id, Advance(to_state=WorkflowState.REVIEWING, reason=reason))
+
+    async def transition_to_testing(
+        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
+    ) -> WorkflowState | Request:
+        """Move on to testing by hand."""
+        return await self._move(db, execution_id, Advance(to_state=WorkflowState.TESTING, reason=reason))
+
+    async def complete_task(
+        self, *, db: AsyncSession, execution_id: UUID | str, result: dict[str, Any] | None = None
+    ) -> WorkflowState | Request:
+        """End the execution as completed on the caller's word, which is recorded as such; work left is cancelled."""
+        return await self._move(db, execution_id, Complete(result=result or {}))
+
+    async def fail_task(self, *, db: AsyncSession, execution_id: UUID | str, error: str) -> WorkflowState | Request:
+        """End the execution as failed, with the error."""
+        return await self._move(db, execution_id, Fail(error=str(error)))
+
+    async def cancel(
+        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
+    ) -> WorkflowState | Request:
+        """End the execution because nobody wants it any more: failed, with "cancelled: …" as the error."""
+        return await self._move(db, execution_id, Cancel(reason=reason))
+
+    async def fork(self, execution_id: UUID | str, seq: int, *, db: AsyncSession | None = None) -> UUID:
+        """Make an execution of its own from where this one stood after transition ``seq``, and return its id.
+
+        It has a thread of its own and a copy of the task; the original stays as it is.
+        """
+        database = database_of(db) if db is not None else self._ready().database
+        return await fork_execution(database, as_uuid(execution_id, "an execution"), seq)
+
+    async def _open_gate(self, db: AsyncSession, execution_id: UUID | str, gate: NewGate) -> Gate | Request:
+        done = await self._intervene(db, execution_id, Block(gate=gate))
+        if isinstance(done, Request):
+            return done
+        gates = await self._read(db, load_gates, execution_id)
+        return find_gate(done.execution_id, gates, gate.id)
+
+    async def _move(
+        self, db: AsyncSession, execution_id: UUID | str, intervention: Intervention
+    ) -> WorkflowState | Request:
+        done = await self._intervene(db, execution_id, intervention)
+        if isinstance(done, Request):
+            return done
+        return WorkflowState(done.move.to_state) if done.move else WorkflowState.BLOCKED
+
+    async def _intervene(
+        self, db: AsyncSession, execution_id: UUID | str, intervention: Intervention
+    ) -> Planned | Request:
+        """Intervene at once if nobody drives the execution, else leave a request for whoever does."""
+        database, key = database_of(db), as_uuid(execution_id, "an execution")
+        self._use(database)
+
+        def decide(connection: Connection) -> Planned:
+            # under the write lock, so that nobody can take the lease between this look and the commit
+            if lease.driver(connection, key) is not None:
+                raise _DrivenError
+            return plan_for(connection, key, intervention)
+
+        try:
+            return await self.workflow_engine.perform_on(db, decide)
+        except _DrivenError:
+            return await leave_request(database, self.workflow_engine, key, intervention)
+
+    async def _read(self, db: AsyncSession | None, load: Callable[[Connection, UUID], T], execution_id: Any) -> T:
+        key = as_uuid(execution_id, "an execution")
+        if db is None:
+            return await self._ready().database.read(lambda connection: load(connection, key))
+        await fresh(db)
+        found = await on_session(db, lambda connection: load(connection, key))
+        await fresh(db)
+        return found
+
+    def _use(self, database: Database) -> None:
+        if self._driver is None or self._driver.database is not database:
+            self._services.use(database)
+            self._driver = Driver(self._services, assemble(self._services, database.checkpointer), database)
+
+    def _ready(self) -> Driver:
+        if self._driver is None:
+            raise ConfigurationError("the orchestrator has no database yet", hint="TaskOrchestrator(database=database)")
+        return self._driver
+
+
+class _DrivenError(Exception):
+    """Somebody drives the execution."""

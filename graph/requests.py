@@ -1,0 +1,127 @@
+"""Interventions left for whoever drives the execution: durable, in order, each once, and with an outcome to wait for."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from delegation import ActionTimeout, DatabaseError, GateError, InvalidTransition, NotFound, SquadError
+from graph.engine import Planned, WorkflowEngine
+from graph.interventions import Intervention
+from persistence import (
+    Database,
+    add_request,
+    close_request,
+    lease,
+    load_execution,
+    load_request,
+    next_request,
+)
+
+__all__ = ["Request", "honour_next", "leave_request", "plan_for"]
+
+_INTERVENTION: TypeAdapter[Intervention] = TypeAdapter(Intervention)
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that was stored; ``wait`` gives what came of it."""
+
+    number: int
+    execution_id: UUID
+    database: Database
+    engine: WorkflowEngine
+
+    async def wait(self) -> Any:
+        """Wait until the request has been honoured and return its value.
+
+        Should its driver die before, the request is honoured here.
+
+        Raises:
+            SquadError: the request was refused; the error is the one that an intervention at once would have raised.
+        """
+        while True:
+            row, driver = await self.database.read(self._look)
+            if row.status == "done":
+                return row.outcome.get("value")
+            if row.status == "refused":
+                raise _as_error(row.outcome)
+            if driver is None:
+                await honour_next(self.database, self.engine, self.execution_id)
+            else:
+                await asyncio.sleep(_POLL_S)
+
+    def _look(self, connection: Connection) -> tuple[Any, Any]:
+        return load_request(connection, self.number), lease.driver(connection, self.execution_id)
+
+
+async def leave_request(
+    database: Database, engine: WorkflowEngine, execution_id: UUID, intervention: Intervention
+) -> Request:
+    """Store an intervention for whoever drives the execution."""
+    payload = intervention.model_dump(mode="json")
+    number = await database.write(lambda connection: add_request(connection, execution_id, intervention.kind, payload))
+    return Request(number, execution_id, database, engine)
+
+
+async def honour_next(
+    database: Database, engine: WorkflowEngine, execution_id: UUID, *, epoch: int | None = None
+) -> Planned | None:
+    """Honour the oldest open request of the execution; None where there is none, or it was refused.
+
+    The request is closed in the transaction that does what it asks, so it counts once. With an ``epoch`` that is done
+    as the driver that holds that lease.
+    """
+    request = await database.read(lambda connection: next_request(connection, execution_id))
+    if request is None:
+        return None
+
+    def decide(connection: Connection) -> Planned:
+        planned = plan_for(connection, execution_id, _INTERVENTION.validate_python(request.payload), epoch=epoch)
+        value = str(planned.value) if planned.value is not None else None
+        if not close_request(connection, request.id, "done", {"value": value}):
+            raise _AlreadyClosedError
+        return planned
+
+    try:
+        return await engine.perform(database, decide)
+    except _AlreadyClosedError:
+        return None
+    except SquadError as error:
+        outcome = _as_outcome(error)
+        await database.write(lambda connection: close_request(connection, request.id, "refused", outcome))
+        return None
+
+
+def plan_for(
+    connection: Connection, execution_id: UUID, intervention: Intervention, *, epoch: int | None = None
+) -> Planned:
+    """Return what an intervention does to the execution as it stands in this transaction."""
+    row = load_execution(connection, execution_id)
+    planned = intervention.decide(connection, row)
+    if planned.move and epoch is not None:
+        planned.move = planned.move.under(epoch)
+    return planned
+
+
+def _as_outcome(error: SquadError) -> dict[str, Any]:
+    outcome = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, InvalidTransition):
+        outcome["move"] = [error.from_state, error.to_state, error.legal]
+    return outcome
+
+
+def _as_error(outcome: dict[str, Any]) -> SquadError:
+    """Return a stored refusal as the error that an intervention at once would have raised."""
+    if move := outcome.get("move"):
+        return InvalidTransition(*move)
+    kinds = {kind.code: kind for kind in (GateError, NotFound, DatabaseError, ActionTimeout)}
+    return kinds.get(outcome["code"], SquadError)(outcome["message"], hint=outcome["hint"])
+
+
+class _AlreadyClosedError(Exception):
+    """Somebody else honoured the request first."""

@@ -1,0 +1,59 @@
+"""What came of a task: who delivered what, and a check list in which every line has its evidence or says that none."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from delegation import Deliverable, Outcome, Plan, Requirements, SubtaskKind, Task, TestReport
+
+__all__ = ["result_of"]
+
+NOTE = "The rule-based agents wrote plans and work orders, no code."
+
+
+def result_of(
+    task: Task, requirements: Requirements, plan: Plan, outcomes: Mapping[str, Outcome], report: TestReport
+) -> dict[str, Any]:
+    """Return the result of a task that passed its tests, as JSON values."""
+    delivered = {
+        subtask_id: outcome.deliverable for subtask_id, outcome in outcomes.items() if outcome.deliverable is not None
+    }
+    done = sum(subtask.id in delivered for subtask in plan.subtasks)
+    return {
+        "summary": f"{task.title}: {done} of {len(plan.subtasks)} subtasks delivered",
+        "note": NOTE,
+        "deliverables": [
+            {"subtask_id": subtask.id, "title": deliverable.title, "kind": deliverable.kind}
+            for subtask in plan.subtasks
+            if (deliverable := delivered.get(subtask.id))
+        ],
+        "checklist": [
+            *_criteria(requirements, report),
+            _tests(report),
+            _documentation(plan, delivered),
+        ],
+        "open_questions": requirements.open_questions,
+    }
+
+
+def _criteria(requirements: Requirements, report: TestReport) -> list[dict[str, Any]]:
+    results = {result.criterion: result for result in report.results}
+    return [
+        {
+            "item": criterion.text,
+            "met": results[criterion.text].passed if criterion.text in results else None,
+            "evidence": results[criterion.text].evidence if criterion.text in results else None,
+        }
+        for criterion in requirements.criteria
+    ]
+
+
+def _tests(report: TestReport) -> dict[str, Any]:
+    passed = sum(result.passed for result in report.results)
+    evidence = f"{passed} of {len(report.results)} test cases passed, by traceability; no code was run"
+    return {"item": "Tests", "met": report.passed, "evidence": evidence if report.results else None}
+
+
+def _documentation(plan: Plan, delivered: Mapping[str, Deliverable]) -> dict[str, Any]:
+    ids = [one.id for one in plan.subtasks if one.kind == SubtaskKind.DOCUMENTATION and one.id in delivered]
+    evidence = ", ".join(f"{one}: {delivered[one].title}" for one in ids) or None
+    return {"item": "Documentation", "met": True if ids else None, "evidence": evidence}

@@ -1,0 +1,71 @@
+"""What the nodes work with, put together in one place: engine, agents, message bus, the database once it is open."""
+
+import asyncio
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from agents import MessageBus, RoleAgent, Roster
+from delegation import DelegationEngine, Role
+from graph.drive import Drives
+from graph.engine import WorkflowEngine
+from graph.live_board import Boards
+from persistence import Database, DatabaseMessageStore
+
+__all__ = ["Services"]
+
+_drives: WeakKeyDictionary[Database, Drives] = WeakKeyDictionary()
+
+
+class Services:
+    """The parts that a graph's nodes share.
+
+    Args:
+        database: an open database; without one, ``url`` is opened when the first node runs.
+        url: a URL or path; None is the embedded default in ``.squad/``.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database | None = None,
+        url: str | None = None,
+        engine: WorkflowEngine | None = None,
+        agents: Mapping[Role, RoleAgent] | None = None,
+        bus: MessageBus | None = None,
+    ) -> None:
+        self.engine = engine or WorkflowEngine()
+        self.roster = Roster(agents)
+        self.delegation = DelegationEngine()
+        self.bus = bus
+        self.boards = Boards()
+        self._url = url
+        self._database = database
+        self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Future[Database]] | None = None
+        if bus:
+            self.engine.add_listener(bus.publish)
+
+    async def database(self) -> Database:
+        """Return the open database, opening it at the first call.
+
+        A database belongs to an event loop: a graph that is run in another one later gets another.
+        """
+        if self._database:
+            return self._database
+        loop = asyncio.get_running_loop()
+        if self._opened is None or self._opened[0] is not loop:
+            self._opened = (loop, asyncio.ensure_future(Database.open(self._url)))
+        return await asyncio.shield(self._opened[1])
+
+    def use(self, database: Database) -> None:
+        """Work on that open database from now on, and keep the bus's messages in it."""
+        if self._database is not database:
+            self._database = database
+            if self.bus:
+                self.bus.bind(DatabaseMessageStore(database))
+
+
+def drives_of(database: Database) -> Drives:
+    """Return the drives of this process on the database: one object, so that two orchestrators see each other's."""
+    if database not in _drives:
+        _drives[database] = Drives(database)
+    return _drives[database]

@@ -1,0 +1,155 @@
+"""The graph's first node: it makes the execution's row, or finds out that this run must not make one."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+from pydantic import ValidationError
+from sqlalchemy import Connection, Row
+
+from delegation import ExecutionBusy, InputError, Squad, Task
+from graph.context import RunSettings, settings_of
+from graph.engine import Planned
+from graph.intake import parse_task
+from graph.lifecycle import FINAL_STATES, WorkflowState
+from graph.services import Services, drives_of
+from graph.state import SquadState
+from graph.step import Step, check_durability, is_stored, root_checkpoint_id
+from persistence import (
+    Database,
+    Effects,
+    Move,
+    Record,
+    create_execution,
+    execution_on_thread,
+    insert_squad,
+    insert_task,
+    load_record,
+    load_transition,
+)
+
+__all__ = ["FRESH", "start_execution"]
+
+FRESH: dict[str, Any] = {"requirements": None, "plan": None, "findings": [], "round": 1}
+"""The working state of a new execution: a thread that had one before starts anew."""
+
+
+async def start_execution(
+    services: Services, state: SquadState, config: RunnableConfig, runtime: Runtime[RunSettings]
+) -> dict[str, Any]:
+    """Make the execution of the task that the run was given, in the transaction that moves it to analyzing.
+
+    Raises:
+        InputError: the input holds no task that can be used.
+        ExecutionBusy: the thread's execution is still open; new input is for ended ones.
+    """
+    check_durability(config, runtime)
+    settings_of(runtime)  # a setting that cannot work is refused before anything is made
+    database = await services.database()
+    info = runtime.execution_info
+    assert info is not None  # every node has one
+    task_id, thread_id = info.task_id, str(info.thread_id)
+
+    def look(connection: Connection) -> tuple[dict[str, Any] | None, Row[Any] | None, Row[Any] | None]:
+        record = load_record(connection, task_id)
+        row = None if record else execution_on_thread(connection, thread_id)
+        return record, row, load_transition(connection, row.id, 1) if row else None
+
+    record, row, first = await database.read(look)
+    if record is not None:
+        return _update(record)
+    if row is not None and first is not None and row.status not in FINAL_STATES:
+        if await is_stored(config, first.checkpoint_id):
+            raise ExecutionBusy(
+                f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
+                hint=f"squad resume {row.id}, or run without input to go on",
+            )
+        return _update({"execution_id": str(row.id), "task": {"id": str(row.task_id)}})
+    return await _create(services, database, state, config, runtime)
+
+
+async def _create(
+    services: Services,
+    database: Database,
+    state: SquadState,
+    config: RunnableConfig,
+    runtime: Runtime[RunSettings],
+) -> dict[str, Any]:
+    task, squad = task_from(state.get("task")), squad_from(state.get("squad"))
+    info = runtime.execution_info
+    assert info is not None  # every node has one
+    execution_id, stored_task_id, squad_id = uuid4(), uuid4(), uuid4()
+    record = {"execution_id": str(execution_id), "task": {"id": str(stored_task_id), "title": task.title}}
+    move = Move(
+        execution_id=execution_id,
+        from_state=WorkflowState.PENDING,
+        to_state=WorkflowState.ANALYZING,
+        reason="received",
+        task_id=info.task_id,
+        checkpoint_id=root_checkpoint_id(config, runtime),
+    )
+    effects = Effects(record=Record(info.task_id, "", record))
+
+    def make(connection: Connection) -> Planned:
+        insert_task(connection, stored_task_id, task)
+        insert_squad(connection, squad_id, squad)
+        create_execution(
+            connection,
+            execution_id=execution_id,
+            task_id=stored_task_id,
+            squad_id=squad_id,
+            thread_id=str(info.thread_id),
+        )
+        return Planned(execution_id, move, effects)
+
+    await services.engine.perform(database, make, enters=move.to_state)
+    await _tell(services, database, execution_id, state, runtime, move, effects)
+    return _update(record)
+
+
+async def _tell(
+    services: Services,
+    database: Database,
+    execution_id: UUID,
+    state: SquadState,
+    runtime: Runtime[RunSettings],
+    move: Move,
+    effects: Effects,
+) -> None:
+    drive = await drives_of(database).of_run(execution_id, runtime.control)
+    settings = settings_of(runtime)
+    task_id, checkpoint_id = str(move.task_id), move.checkpoint_id
+    step = Step(
+        services, database, drive, WorkflowState.PENDING, state, None, task_id, checkpoint_id, settings, runtime
+    )
+    await step.tell_all(move, effects, 1)
+
+
+def _update(record: dict[str, Any]) -> dict[str, Any]:
+    return FRESH | record | {"status": WorkflowState.ANALYZING.value, "seq": 1, "squad": None}
+
+
+def task_from(given: Any) -> Task:
+    """Return the task that a run's input holds: a task, its fields, or its text."""
+    if isinstance(given, Task):
+        return given
+    if isinstance(given, str):
+        return parse_task(given, source="the task")
+    return _validated(Task, given, "task", 'give {"task": {"title": "…"}}, or its text')
+
+
+def squad_from(given: Any) -> Squad:
+    """Return the squad that a run's input holds, or the default one."""
+    if given is None:
+        return Squad.default()
+    return _validated(Squad, given, "squad", "leave it out for one member a role")
+
+
+def _validated(model: type[Any], given: Any, what: str, hint: str) -> Any:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (what, *first["loc"])))
+        raise InputError(f"the input's {where} cannot be used: {first['msg']}", hint=hint) from error

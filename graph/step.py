@@ -1,0 +1,262 @@
+"""The step protocol: look into the journal, act, commit effects and record together.
+
+A step is one run of one node. Its transaction holds the compare-and-swap of the execution's row, everything that the
+step wants stored, and the record under LangGraph's task id. So an effect is stored once whatever dies when, and no
+act whose result was committed is done again.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+from sqlalchemy import Connection, Row
+
+from delegation import ConfigurationError, ExecutionBusy, Message, NewGate
+from graph.context import RunSettings, settings_of
+from graph.drive import Drive
+from graph.engine import Planned
+from graph.events import Event, EventKind
+from graph.lifecycle import WorkflowState, progress_of
+from graph.requests import honour_next
+from graph.services import Services, drives_of
+from graph.state import WorkingState, decode, encode
+from persistence import (
+    Database,
+    Effects,
+    Facts,
+    Move,
+    Record,
+    load_execution,
+    load_record,
+    load_transition,
+    next_request,
+)
+
+__all__ = ["Act", "Decided", "Step", "run_step"]
+
+_CHECKPOINTER, _DURABILITY = "__pregel_checkpointer", "__pregel_durability"
+
+
+@dataclass(kw_only=True)
+class Decided:
+    """What a node decided: where to go and why, what changes in the working state, what is to be stored."""
+
+    to_state: WorkflowState
+    reason: str
+    delta: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
+
+
+@dataclass
+class Step:
+    """One run of one node, and what it may use."""
+
+    services: Services
+    database: Database
+    drive: Drive
+    node: WorkflowState
+    state: WorkingState
+    row: Any
+    task_id: str
+    checkpoint_id: str | None
+    settings: RunSettings
+    runtime: Runtime[RunSettings]
+
+    @property
+    def execution_id(self) -> UUID:
+        """The execution."""
+        return self.drive.execution_id
+
+    @property
+    def facts(self) -> Facts:
+        """The task and the squad."""
+        return self.drive.facts
+
+    async def commit(self, decided: Decided) -> dict[str, Any]:
+        """Store the step and its record in one transaction, tell of it, and return the update of the thread."""
+        delta = encode(decided.delta)
+        move = Move(
+            execution_id=self.execution_id,
+            from_state=self.node,
+            to_state=decided.to_state,
+            reason=decided.reason,
+            metadata=decided.metadata,
+            delta=delta,
+            seq=self.state["seq"],
+            epoch=self.drive.epoch,
+            task_id=self.task_id,
+            checkpoint_id=self.checkpoint_id,
+        )
+        seq = self.state["seq"] + 1
+        record = {"delta": delta, "status": decided.to_state.value, "seq": seq}
+        decided.effects.record = Record(self.task_id, "", record)
+        planned = Planned(self.execution_id, move, decided.effects)
+        await self.services.engine.perform(self.database, lambda _: planned, enters=decided.to_state)
+        await self.tell_all(move, decided.effects, seq)
+        return decided.delta | {"status": decided.to_state.value, "seq": seq}
+
+    async def tell_all(self, move: Move, effects: Effects, seq: int) -> None:
+        """Tell of a move and of what was stored with it."""
+        if plan := move.delta.get("plan"):
+            subtasks = [{key: one[key] for key in ("id", "title", "role")} for one in plan["subtasks"]]
+            await self.tell("plan", seq, subtasks=subtasks)
+        roles = {member.id: member.role.value for member in self.facts.squad.members}
+        for one in effects.handovers:
+            data = {"subtask_id": one.subtask_id, "member_id": one.member_id, "role": roles.get(one.member_id)}
+            await self.tell("assignment", seq, **data)
+        await self.tell_messages(effects.messages, seq)
+        await self.tell(
+            "transition",
+            seq,
+            from_state=str(move.from_state),
+            to_state=str(move.to_state),
+            reason=move.reason,
+            progress_percentage=progress_of(move.to_state, move.from_state),
+        )
+        for gate in effects.gates:
+            await self.tell_gate(gate, seq)
+
+    async def tell_messages(self, messages: list[Message], seq: int) -> None:
+        """Tell of messages that were stored."""
+        for message in messages:
+            data = message.model_dump(mode="json", include={"id", "sender", "recipient", "type", "content"})
+            await self.tell("message", seq, **data)
+
+    async def tell_gate(self, gate: NewGate, seq: int) -> None:
+        """Tell of a question to a human."""
+        await self.tell("gate", seq, gate_id=str(gate.id), kind=gate.kind.value, question=gate.question)
+
+    async def tell(self, event: EventKind, seq: int, /, **data: Any) -> None:
+        """Tell whoever listens: the orchestrator's stream, and LangGraph's custom stream."""
+        told = Event(kind=event, execution_id=self.execution_id, seq=seq, data=data)
+        self.runtime.stream_writer(told.model_dump(mode="json"))
+        await self.drive.tell(told)
+
+    @contextmanager
+    def at_work(self) -> Any:
+        """Keep the lease alive while the step runs."""
+        self.drive.running += 1
+        try:
+            yield
+        finally:
+            self.drive.running -= 1
+
+
+Act = Callable[[Step], Awaitable[Decided]]
+
+
+async def run_step(
+    services: Services,
+    node: WorkflowState,
+    act: Act,
+    state: WorkingState,
+    config: RunnableConfig,
+    runtime: Runtime[RunSettings],
+) -> dict[str, Any]:
+    """Run one node under the step protocol and return the update of the thread."""
+    step, recorded = await open_step(services, node, state, config, runtime)
+    if recorded is not None:
+        return recorded
+    with step.at_work():
+        return await step.commit(await act(step))
+
+
+async def open_step(
+    services: Services,
+    node: WorkflowState,
+    state: WorkingState,
+    config: RunnableConfig,
+    runtime: Runtime[RunSettings],
+    *,
+    may_move: bool = True,
+) -> tuple[Step, dict[str, Any] | None]:
+    """Look where the execution stands; return the step, and the thread's update where the move is made already.
+
+    That is so if the step was recorded before, or if a caller's request is honoured here instead of the node's act;
+    ``may_move=False`` leaves requests to another step of the same state.
+
+    Raises:
+        ExecutionBusy: the execution has moved on, and this thread is not the one to follow.
+        ConfigurationError: the run has no checkpointer, or one that writes only at the end.
+    """
+    check_durability(config, runtime)
+    database = await services.database()
+    execution_id = UUID(state["execution_id"])
+    drive = await drives_of(database).of_run(execution_id, runtime.control)
+    info = runtime.execution_info
+    assert info is not None  # every node has one
+    task_id, seq = info.task_id, state["seq"]
+
+    def look(connection: Connection) -> tuple[Row[Any], dict[str, Any] | None, Row[Any] | None, bool]:
+        row = load_execution(connection, execution_id)
+        moved = load_transition(connection, execution_id, seq + 1) if row.seq > seq else None
+        asked = next_request(connection, execution_id) is not None
+        return row, load_record(connection, task_id), moved, asked
+
+    row, record, moved, asked = await database.read(look)
+    settings = settings_of(runtime)
+    root = root_checkpoint_id(config, runtime)
+    step = Step(services, database, drive, node, state, row, task_id, root, settings, runtime)
+    if record is not None:
+        return step, decode(record["delta"]) | {"status": record["status"], "seq": record["seq"]}
+    if row.status == node and row.seq == seq:
+        return step, await honour_requests(step) if asked and may_move else None
+    if moved is not None and moved.from_state == node and not await is_stored(config, moved.checkpoint_id):
+        # the checkpoint that the step was made under was lost with its process: this is that step, under a new id
+        return step, decode(moved.delta) | {"status": moved.to_state, "seq": moved.seq}
+    raise moved_on(row, node, seq)
+
+
+async def honour_requests(step: Step) -> dict[str, Any] | None:
+    """Do what callers asked of the execution meanwhile; returns the update of the thread if that moved it."""
+    while True:
+        planned = await honour_next(step.database, step.services.engine, step.execution_id, epoch=step.drive.epoch)
+        if planned is None:
+            return None
+        if planned.move and planned.seq:
+            await step.tell_all(planned.move, planned.effects, planned.seq)
+            return {"status": str(planned.move.to_state), "seq": planned.seq}
+
+
+def moved_on(row: Row[Any], node: WorkflowState, seq: int) -> ExecutionBusy:
+    """Return the error for a thread that is not where its execution is."""
+    return ExecutionBusy(
+        f"execution {row.id} is in {row.status!r} at transition {row.seq}, and this thread wants to run {node.value!r} "
+        f"at {seq}: it was moved on elsewhere, or the thread was forked",
+        hint=f"squad resume {row.id} brings the thread to where the execution is",
+    )
+
+
+def check_durability(config: RunnableConfig, runtime: Runtime[Any]) -> None:
+    """Refuse a run whose steps could not be found again after a crash."""
+    where = config["configurable"]
+    if where.get(_DURABILITY) == "exit":
+        raise ConfigurationError(
+            "durability='exit' loses the thread when the process dies", hint="leave durability out, or use 'sync'"
+        )
+    if not where.get(_CHECKPOINTER) and runtime.server_info is None:
+        raise ConfigurationError(
+            "the graph was built without a checkpointer, so nothing of a run could be resumed",
+            hint="build_graph(database.checkpointer, database=database)",
+        )
+
+
+def root_checkpoint_id(config: RunnableConfig, runtime: Runtime[Any]) -> str | None:
+    """Return the id of the root graph's checkpoint that this step runs under, also inside the board's graph."""
+    above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
+    info = runtime.execution_info
+    return above.get("") or (info.checkpoint_id if info else None)
+
+
+async def is_stored(config: RunnableConfig, checkpoint_id: str | None) -> bool:
+    """Tell whether the run's checkpointer still has the root checkpoint of that id."""
+    saver = config["configurable"].get(_CHECKPOINTER)
+    if not checkpoint_id or not saver or isinstance(saver, bool):
+        return False
+    where = {"thread_id": config["configurable"]["thread_id"], "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
+    return await saver.aget_tuple({"configurable": where}) is not None

@@ -1,0 +1,50 @@
+"""Making rows inside a transaction that somebody else begins and commits: tasks, squads, executions."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select
+
+from delegation import ExecutionExists, NotFound, Squad, Task
+from persistence.tables import FINAL_STATES, ExecutionRow, MemberRow, SquadRow, TaskRow, table, utc_now
+
+__all__ = ["create_execution", "insert_squad", "insert_task"]
+
+
+def insert_task(connection: Connection, task_id: UUID, task: Task) -> None:
+    """Store a task under that id."""
+    connection.execute(insert(table(TaskRow)), {"id": task_id, "created_at": utc_now()} | task.model_dump())
+
+
+def insert_squad(connection: Connection, squad_id: UUID, squad: Squad) -> None:
+    """Store a squad with its members under that id."""
+    connection.execute(insert(table(SquadRow)), {"id": squad_id, "name": squad.name, "created_at": utc_now()})
+    members = [
+        member.model_dump(mode="json") | {"squad_id": squad_id, "position": position}
+        for position, member in enumerate(squad.members)
+    ]
+    connection.execute(insert(table(MemberRow)), members)
+
+
+def create_execution(
+    connection: Connection, *, execution_id: UUID, task_id: UUID, squad_id: UUID, thread_id: str
+) -> None:
+    """Store a new execution in pending.
+
+    Raises:
+        NotFound: the task or the squad is not there.
+        ExecutionExists: the task has an open execution; the error holds its id. The transaction holds the write
+            lock, so no other process can come between the look and the insert.
+    """
+    for model, key, what in ((TaskRow, task_id, "task"), (SquadRow, squad_id, "squad")):
+        if connection.execute(select(table(model).c.id).where(table(model).c.id == key)).scalar() is None:
+            raise NotFound(
+                f"there is no {what} {key}", hint=f"store one first: {what.capitalize()}Service.create_{what}"
+            )
+    row = table(ExecutionRow)
+    query = select(row.c.id).where(row.c.task_id == task_id, row.c.status.not_in(FINAL_STATES))
+    if (open_id := connection.execute(query).scalar()) is not None:
+        raise ExecutionExists(open_id)
+    now = utc_now()
+    values = {"status": "pending", "seq": 0, "lease_epoch": 0, "started_at": now, "updated_at": now}
+    ids = {"id": execution_id, "task_id": task_id, "squad_id": squad_id, "thread_id": thread_id}
+    connection.execute(insert(row), values | ids)

@@ -1,0 +1,127 @@
+"""One driver at a time: who holds an execution, for how long, and when its hold may be taken over."""
+
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Self
+from uuid import UUID, uuid4
+
+import psutil
+from sqlalchemy import Connection, select, update
+
+from delegation import ExecutionBusy, NotFound
+from persistence.tables import FINAL_STATES, ExecutionRow, table, utc_now
+
+__all__ = ["LEASE_S", "Owner", "acquire", "driver", "release", "renew"]
+
+LEASE_S = 10.0
+"""How long a lease lasts without renewal, in seconds: the longest wait for an owner on another host that died."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A driver: its host, its process with the time that it started (ids are used again), and a name of its own."""
+
+    host: str
+    pid: int
+    born: float
+    name: str
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return an owner in this process."""
+        return cls(socket.gethostname(), os.getpid(), _born(os.getpid()), uuid4().hex[:12])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an owner back from a row."""
+        host, pid, born, name = text.rsplit("|", 3)
+        return cls(host, int(pid), float(born), name)
+
+    def __str__(self) -> str:
+        return f"{self.host}|{self.pid}|{self.born}|{self.name}"
+
+    def is_dead(self) -> bool:
+        """Tell whether the owner's process is known to be gone; one on another host never is."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.born) > 1.0
+        except psutil.NoSuchProcess:
+            return True
+
+
+@cache
+def _born(pid: int) -> float:
+    return psutil.Process(pid).create_time()
+
+
+def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> int:
+    """Take the execution's lease and return its epoch, which every commit of this driver names.
+
+    An ended execution needs no lease: nothing of it can move.
+
+    Raises:
+        NotFound: there is no such execution.
+        ExecutionBusy: a living driver holds it, or one on another host, which may be dead: then ``until`` is when
+            its lease runs out unless it is renewed.
+    """
+    row = table(ExecutionRow)
+    query = select(row.c.status, row.c.lease_owner, row.c.lease_until, row.c.lease_epoch)
+    found = connection.execute(query.where(row.c.id == execution_id)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no execution {execution_id}", hint="`squad list` shows those that there are")
+    epoch = int(found.lease_epoch)
+    if found.status in FINAL_STATES:
+        return epoch
+    if found.lease_owner and found.lease_owner != str(owner) and found.lease_until > utc_now():
+        holder = Owner.parse(found.lease_owner)
+        if not holder.is_dead():
+            raise busy(execution_id, holder, found.lease_until)
+    values = {"lease_owner": str(owner), "lease_until": _until(), "lease_epoch": epoch + 1}
+    connection.execute(update(row).where(row.c.id == execution_id).values(**values))
+    return epoch + 1
+
+
+def busy(execution_id: UUID, holder: Owner, until: datetime) -> ExecutionBusy:
+    """Return the error that says who drives the execution."""
+    elsewhere = holder.host != socket.gethostname()
+    where = f"process {holder.pid}" + (f" on {holder.host}" if elsewhere else "")
+    return ExecutionBusy(
+        f"execution {execution_id} is being driven by {where}",
+        hint="wait for it, or send it a request: answer, block, cancel",
+        until=until if elsewhere else None,
+    )
+
+
+def renew(connection: Connection, owner: Owner, execution_ids: Collection[UUID]) -> None:
+    """Extend the owner's leases of these executions, in one statement; those that it lost stay lost."""
+    row = table(ExecutionRow)
+    held = (row.c.lease_owner == str(owner), row.c.id.in_(execution_ids))
+    connection.execute(update(row).where(*held).values(lease_until=_until()))
+
+
+def release(connection: Connection, execution_id: UUID, epoch: int) -> None:
+    """Give a lease back; one that was taken over meanwhile is left alone."""
+    row = table(ExecutionRow)
+    held = (row.c.id == execution_id, row.c.lease_epoch == epoch)
+    connection.execute(update(row).where(*held).values(lease_owner=None, lease_until=None))
+
+
+def driver(connection: Connection, execution_id: UUID) -> Owner | None:
+    """Return the living driver of the execution, or None where nobody drives it."""
+    row = table(ExecutionRow)
+    query = select(row.c.lease_owner, row.c.lease_until).where(row.c.id == execution_id)
+    found = connection.execute(query).one_or_none()
+    if found is None or not found.lease_owner or found.lease_until <= utc_now():
+        return None
+    holder = Owner.parse(found.lease_owner)
+    return None if holder.is_dead() else holder
+
+
+def _until() -> datetime:
+    return utc_now() + timedelta(seconds=LEASE_S)

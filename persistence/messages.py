@@ -1,0 +1,54 @@
+"""Messages in the database: the store behind the message bus."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, or_, select
+
+from delegation import Message, MessageType
+from persistence.database import Database
+from persistence.moves import message_values
+from persistence.tables import MessageRow, table
+
+__all__ = ["DatabaseMessageStore"]
+
+
+class DatabaseMessageStore:
+    """Stores messages that are sent outside a step, and reads all of them back in the order of storing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, messages: Sequence[Message]) -> None:
+        """Store messages in one transaction."""
+        rows = [message_values(message) for message in messages]
+        if rows:
+            await self._database.write(lambda connection: connection.execute(insert(table(MessageRow)), rows))
+
+    async def load(
+        self,
+        execution_id: UUID | None = None,
+        *,
+        member: str | None = None,
+        since: datetime | None = None,
+        types: Collection[MessageType] | None = None,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Return messages, oldest first; ``limit`` keeps the newest. ``member`` is a recipient, broadcasts included."""
+        row = table(MessageRow)
+        query = select(row).order_by(row.c.position.desc()).limit(limit)
+        if execution_id is not None:
+            query = query.where(row.c.execution_id == execution_id)
+        if member is not None:
+            query = query.where(or_(row.c.recipient == member, row.c.recipient.is_(None)))
+        if since is not None:
+            query = query.where(row.c.at >= since)
+        if types is not None:
+            query = query.where(row.c.type.in_([kind.value for kind in types]))
+
+        def fetch(connection: Connection) -> Sequence[Row[Any]]:
+            return connection.execute(query).all()
+
+        return [Message.model_validate(dict(one._mapping)) for one in reversed(await self._database.read(fetch))]

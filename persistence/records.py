@@ -1,0 +1,213 @@
+"""What the database knows of an execution, read in one transaction, so that all of it is of one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, select
+
+from delegation import Deliverable, Gate, NotFound, Outcome, OutcomeStatus, Squad, Task
+from persistence.services import member_of, task_of
+from persistence.tables import (
+    AssignmentRow,
+    ExecutionRow,
+    GateRow,
+    JournalRow,
+    LogRow,
+    MemberRow,
+    MessageRow,
+    OutcomeRow,
+    SquadRow,
+    TaskRow,
+    TransitionRow,
+    table,
+)
+
+__all__ = [
+    "Assigned",
+    "Done",
+    "Dossier",
+    "Facts",
+    "execution_on_thread",
+    "load_assignments",
+    "load_dossier",
+    "load_execution",
+    "load_facts",
+    "load_gates",
+    "load_logs",
+    "load_progress",
+    "load_record",
+    "load_transition",
+    "load_transitions",
+    "load_work",
+]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What does not change while an execution runs: its task and its squad."""
+
+    task_id: UUID
+    task: Task
+    squad: Squad
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The assignment in force for a subtask."""
+
+    subtask_id: str
+    member_id: str
+    start: float
+    finish: float
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A stored outcome: who ended the work when, in which round of the board."""
+
+    subtask_id: str
+    member_id: str
+    round: int
+    outcome: Outcome
+    started_at: datetime
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """Everything about one execution that a summary tells, in the order in which it happened."""
+
+    execution: Row[Any]
+    facts: Facts
+    transitions: Sequence[Row[Any]]
+    assignments: dict[str, Assigned]
+    work: Sequence[Done]
+    gates: list[Gate]
+    message_count: int = field(default=0)
+
+
+def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
+    """Return the execution's row; NotFound where there is none."""
+    row = connection.execute(select(table(ExecutionRow)).where(ExecutionRow.id == execution_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no execution {execution_id}", hint="`squad list` shows those that there are")
+    return row
+
+
+def execution_on_thread(connection: Connection, thread_id: str) -> Row[Any] | None:
+    """Return the newest execution on a LangGraph thread, or None."""
+    row = table(ExecutionRow)
+    query = select(row).where(row.c.thread_id == thread_id).order_by(row.c.started_at.desc()).limit(1)
+    return connection.execute(query).one_or_none()
+
+
+def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
+    """Return the task and the squad of an execution's row."""
+    task = connection.execute(select(table(TaskRow)).where(TaskRow.id == execution.task_id)).one()
+    name = connection.execute(select(SquadRow.name).where(SquadRow.id == execution.squad_id)).scalar_one()
+    member = table(MemberRow)
+    query = select(member).where(member.c.squad_id == execution.squad_id).order_by(member.c.position)
+    squad = Squad(name=name, members=[member_of(one) for one in connection.execute(query)])
+    return Facts(execution.task_id, task_of(task), squad)
+
+
+def load_record(connection: Connection, task_id: str, key: str = "") -> dict[str, Any] | None:
+    """Return what a step left in the journal, or None where it has not been done."""
+    row = table(JournalRow)
+    query = select(row.c.record).where(row.c.task_id == task_id, row.c.key == key)
+    record: dict[str, Any] | None = connection.execute(query).scalar()
+    return record
+
+
+def load_transition(connection: Connection, execution_id: UUID, seq: int) -> Row[Any] | None:
+    """Return one transition, or None."""
+    row = table(TransitionRow)
+    return connection.execute(select(row).where(row.c.execution_id == execution_id, row.c.seq == seq)).one_or_none()
+
+
+def load_transitions(connection: Connection, execution_id: UUID, after: int = 0) -> Sequence[Row[Any]]:
+    """Return the transitions with a number above ``after``, in order."""
+    row = table(TransitionRow)
+    query = select(row).where(row.c.execution_id == execution_id, row.c.seq > after).order_by(row.c.seq)
+    return connection.execute(query).all()
+
+
+def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, Assigned]:
+    """Return the assignment in force for each subtask that has one."""
+    row = table(AssignmentRow)
+    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.turn)
+    return {
+        one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, one.started_at)
+        for one in connection.execute(query)
+    }
+
+
+def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
+    """Return every stored outcome, oldest first."""
+    row = table(OutcomeRow)
+    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.at, row.c.turn)
+    return [
+        Done(one.subtask_id, one.member_id, one.round, _outcome(one), one.started_at, one.at)
+        for one in connection.execute(query)
+    ]
+
+
+def _outcome(row: Row[Any]) -> Outcome:
+    deliverable = Deliverable.model_validate(row.deliverable) if row.deliverable else None
+    return Outcome(status=OutcomeStatus(row.status), note=row.note, deliverable=deliverable)
+
+
+def load_gates(connection: Connection, execution_id: UUID, *, only_open: bool = False) -> list[Gate]:
+    """Return the execution's gates in the order in which they were opened."""
+    row = table(GateRow)
+    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.position)
+    if only_open:
+        query = query.where(row.c.status == "open")
+    return [Gate.model_validate(dict(one._mapping)) for one in connection.execute(query)]
+
+
+def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
+    """Return the figures that progress tells besides the row's own: messages, subtasks in all and done."""
+    execution = load_execution(connection, execution_id)
+    message, outcome = table(MessageRow), table(OutcomeRow)
+    messages = select(func.count()).where(message.c.execution_id == execution_id)
+    newest = select(outcome.c.subtask_id, func.max(outcome.c.turn).label("turn"))
+    newest_turn = newest.where(outcome.c.execution_id == execution_id).group_by(outcome.c.subtask_id).subquery()
+    done = (
+        select(func.count())
+        .select_from(outcome)
+        .join(
+            newest_turn,
+            (outcome.c.subtask_id == newest_turn.c.subtask_id) & (outcome.c.turn == newest_turn.c.turn),
+        )
+        .where(outcome.c.execution_id == execution_id, outcome.c.status == OutcomeStatus.DONE.value)
+    )
+    return {
+        "execution": execution,
+        "message_count": connection.execute(messages).scalar_one(),
+        "subtasks_done": connection.execute(done).scalar_one(),
+        "subtasks_total": len((execution.plan or {}).get("subtasks", [])),
+    }
+
+
+def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:
+    """Return everything that a summary tells."""
+    execution = load_execution(connection, execution_id)
+    return Dossier(
+        execution=execution,
+        facts=load_facts(connection, execution),
+        transitions=load_transitions(connection, execution_id),
+        assignments=load_assignments(connection, execution_id),
+        work=load_work(connection, execution_id),
+        gates=load_gates(connection, execution_id),
+    )
+
+
+def load_logs(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:
+    """Return the audit log, oldest first."""
+    row = table(LogRow)
+    return connection.execute(select(row).where(row.c.execution_id == execution_id).order_by(row.c.id)).all()

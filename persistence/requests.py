@@ -1,0 +1,38 @@
+"""Requests to an execution that somebody drives: rows, honoured in order, each once."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from persistence.tables import RequestRow, table, utc_now
+
+__all__ = ["add_request", "close_request", "load_request", "next_request"]
+
+
+def add_request(connection: Connection, execution_id: UUID, kind: str, payload: dict[str, Any]) -> int:
+    """Store a request and return its number."""
+    row = table(RequestRow)
+    values = {"execution_id": execution_id, "kind": kind, "payload": payload, "status": "open", "created_at": utc_now()}
+    number: int = connection.execute(insert(row).returning(row.c.id), values).scalar_one()
+    return number
+
+
+def next_request(connection: Connection, execution_id: UUID) -> Row[Any] | None:
+    """Return the oldest open request, or None."""
+    row = table(RequestRow)
+    query = select(row).where(row.c.execution_id == execution_id, row.c.status == "open").order_by(row.c.id).limit(1)
+    return connection.execute(query).one_or_none()
+
+
+def load_request(connection: Connection, number: int) -> Row[Any]:
+    """Return one request."""
+    return connection.execute(select(table(RequestRow)).where(RequestRow.id == number)).one()
+
+
+def close_request(connection: Connection, number: int, status: str, outcome: dict[str, Any]) -> bool:
+    """Close an open request with its outcome, ``done`` or ``refused``, and tell whether it was still open."""
+    row = table(RequestRow)
+    statement = update(row).where(row.c.id == number, row.c.status == "open")
+    values = {"status": status, "outcome": outcome, "closed_at": utc_now()}
+    return connection.execute(statement.values(**values)).rowcount == 1
