@@ -41,7 +41,7 @@ class Outcome(BaseModel):
     note: str = Field(default="", description="What happened: the summary, the reason of a refusal, the error.")
     deliverable: Deliverable | None = None
     question: str | None = Field(default=None, description="What a human must answer, where it is blocked.")
-    messages: list[Message] = Field(default=[], description="What the member says while at it; stored with the outcome.")
+    messages: list[Message] = Field(default=[], description="What the member says meanwhile; stored with the outcome.")
 
 
 class Finding(BaseModel):

@@ -1,4 +1,4 @@
-"""The board's graph, which is the node ``in_progress``: open, a turn for each member, close, again while work is left."""
+"""The board's graph, which is the node ``in_progress``: open, a turn a member, close, again while work is left."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ OPEN, CLOSE = "open_board", "close_board"
 
 def build_board_graph(services: Services) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Return the board's graph, compiled, with a node for each role."""
-    nodes = BoardNodes(services)
+    nodes: Any = BoardNodes(services)  # LangGraph types no node that takes both config and runtime
     builder = StateGraph(BoardState, context_schema=RunSettings)
     builder.add_node(OPEN, nodes.open_board)
     for role in Role:

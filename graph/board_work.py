@@ -7,6 +7,7 @@ there, so a subtask whose outcome was committed is never taken again, whatever i
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -28,7 +29,7 @@ from delegation import (
     Subtask,
 )
 from graph.lifecycle import WorkflowState
-from graph.live_board import LiveBoard
+from graph.live_board import LiveBoard, Wish
 from graph.state import MemberTurn
 from graph.step import Step
 from persistence import (
@@ -43,6 +44,7 @@ from persistence import (
     load_gates,
     load_work,
     mark_started,
+    requests_waiting,
     store_effects,
     utc_now,
 )
@@ -138,9 +140,18 @@ class MemberAtWork:
 
         Nothing is raised for a subtask's failure: LangGraph would cancel the members beside this one.
         """
-        async with asyncio.TaskGroup() as lanes:
+        async with self.board.attended(self._asked), asyncio.TaskGroup() as group:
             for _ in range(self.member.capacity):
-                lanes.create_task(self._lane())
+                lane = group.create_task(self._lane())
+                self.board.lanes.add(lane)
+                lane.add_done_callback(self.board.lanes.discard)
+
+    async def _asked(self) -> Wish:
+        """Return what is wanted of the board: by callers' requests, and by a drain of the run."""
+        asked = await self.step.database.read(lambda connection: requests_waiting(connection, self.step.execution_id))
+        if "cancel" in asked:
+            return "cancel"
+        return "close" if asked or self.step.runtime.drain_requested else "go on"
 
     async def _lane(self) -> None:
         while (subtask := await self.board.next(self.member.id)) is not None:
@@ -207,12 +218,12 @@ class MemberAtWork:
         agent = self.step.services.roster.of(self.member.role)
         limit = self.step.settings.subtask_timeout_s
         try:
-            async with asyncio.timeout(limit):
-                outcome = await agent.work(self._brief(subtask, facts))
-        except TimeoutError:
-            return Outcome(status=OutcomeStatus.FAILED, note=f"not ended within {limit:g} s")
+            async with asyncio.timeout(limit) as time:
+                outcome: Any = await agent.work(self._brief(subtask, facts))
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
-            return Outcome(status=OutcomeStatus.FAILED, note=f"{type(error).__name__}: {error}"[:2000])
+            late = isinstance(error, TimeoutError) and time.expired()
+            note = f"not ended within {limit:g} s" if late else f"{type(error).__name__}: {error}"[:2000]
+            return Outcome(status=OutcomeStatus.FAILED, note=note)
         if not isinstance(outcome, Outcome):
             return Outcome(status=OutcomeStatus.FAILED, note=f"the agent returned no Outcome: {type(outcome).__name__}")
         if outcome.status == OutcomeStatus.BLOCKED and outcome.question:

@@ -1,6 +1,7 @@
 """The end of a round on the board: the standup, and where it goes on from here."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from delegation import (
     Board,
@@ -32,7 +33,7 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     one ask nothing.
     """
     outcomes = {done.subtask_id: done.outcome for done in facts.work}
-    state = dict(step.state)
+    state: dict[str, Any] = dict(step.state)
     delta = {name: state[name] for name in state.get("added") or []}
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
     await _stand_up(step, plan, outcomes, decided.effects)

@@ -5,13 +5,15 @@ made; then it is made there, by the same functions, and recorded as made up for.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
 from graph.step import Step
 from persistence import Assigned, Effects, Handover, load_assignments
 
-__all__ = ["Groundwork"]
+T = TypeVar("T")
+
+__all__ = ["Groundwork", "member_for"]
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Groundwork:
             ]
         return approval
 
-    def _keep(self, name: str, value: Any) -> Any:
+    def _keep(self, name: str, value: T) -> T:
         self.delta[name] = value
         return value
 

@@ -1,14 +1,22 @@
 """The board while members work at it: the pure rules of ``delegation.Board``, with waiting and waking."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from delegation import Board, OutcomeStatus, Subtask
 
-__all__ = ["Boards", "LiveBoard"]
+__all__ = ["Boards", "LiveBoard", "Wish"]
+
+Wish = Literal["go on", "close", "cancel"]
+"""What callers want of a board: to go on, to start nothing more, or to end what runs as well."""
+
+WATCH_S = 0.2
+"""How often callers' requests are looked for while members work, in seconds."""
 
 
 @dataclass(eq=False)
@@ -20,6 +28,10 @@ class LiveBoard:
     trouble: Exception | None = None
     """Why no more work can be stored, where that is so: it is raised once every member has left."""
     is_closing: bool = False
+    lanes: set[asyncio.Task[None]] = field(default_factory=set)
+    """The work in progress, which a cancellation ends."""
+    _attending: int = 0
+    _watcher: asyncio.Task[None] | None = None
 
     async def next(self, member_id: str) -> Subtask | None:
         """Wait for the member's next ready subtask and take it; None when the member may leave."""
@@ -45,6 +57,30 @@ class LiveBoard:
             self.is_closing = True
             self.trouble = self.trouble or because
             self.changed.notify_all()
+
+    @asynccontextmanager
+    async def attended(self, asked: Callable[[], Awaitable[Wish]]) -> AsyncIterator[None]:
+        """Take part in the board; while anybody does, one watcher looks at what callers ``asked`` meanwhile."""
+        self._attending += 1
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(asked), name="squad-board-watcher")
+        try:
+            yield
+        finally:
+            self._attending -= 1
+            if not self._attending:
+                self._watcher.cancel()
+                self._watcher = None
+
+    async def _watch(self, asked: Callable[[], Awaitable[Wish]]) -> None:
+        while not self.is_closing:
+            await asyncio.sleep(WATCH_S)
+            wish = await asked()
+            if wish != "go on":
+                await self.close()
+            if wish == "cancel":
+                for lane in self.lanes:
+                    lane.cancel()
 
     def give_back(self, subtask_id: str) -> None:
         """Make a subtask that was taken but not worked ready again."""

@@ -1,4 +1,4 @@
-"""Interventions left for whoever drives the execution: durable, in order, each once, and with an outcome to wait for."""
+"""Interventions left for whoever drives the execution: durable, in order, each once, with an outcome to wait for."""
 
 import asyncio
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ def plan_for(
 
 
 def _as_outcome(error: SquadError) -> dict[str, Any]:
-    outcome = {"code": error.code, "message": error.message, "hint": error.hint}
+    outcome: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, InvalidTransition):
         outcome["move"] = [error.from_state, error.to_state, error.legal]
     return outcome

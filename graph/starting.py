@@ -1,11 +1,11 @@
 """The graph's first node: it makes the execution's row, or finds out that this run must not make one."""
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, InputError, Squad, Task
@@ -28,6 +28,8 @@ from persistence import (
     load_record,
     load_transition,
 )
+
+Model = TypeVar("Model", bound=BaseModel)
 
 __all__ = ["FRESH", "start_execution"]
 
@@ -146,7 +148,7 @@ def squad_from(given: Any) -> Squad:
     return _validated(Squad, given, "squad", "leave it out for one member a role")
 
 
-def _validated(model: type[Any], given: Any, what: str, hint: str) -> Any:
+def _validated(model: type[Model], given: Any, what: str, hint: str) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:

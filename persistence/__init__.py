@@ -36,7 +36,7 @@ from persistence.records import (
     load_transitions,
     load_work,
 )
-from persistence.requests import add_request, close_request, load_request, next_request
+from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.tables import utc_now
 from persistence.unit import database_of, fresh, on_session, unit
@@ -86,6 +86,7 @@ __all__ = [
     "mark_started",
     "next_request",
     "on_session",
+    "requests_waiting",
     "squad_of",
     "store_effects",
     "task_of",

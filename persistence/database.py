@@ -161,8 +161,10 @@ async def _patiently(attempt: Callable[[], Awaitable[None]], tries: int = 10) ->
     """Await ``attempt``, again while another process holds the lock."""
     for left in reversed(range(tries)):
         try:
-            return await attempt()
+            await attempt()
         except sqlite3.OperationalError as error:
             if not is_locked(error) or not left:
                 raise OperationalError("checkpointer set-up", None, error) from error
             await asyncio.sleep(0.02)
+        else:
+            return

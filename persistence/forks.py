@@ -13,6 +13,7 @@ from persistence.tables import (
     OutcomeRow,
     TaskRow,
     TransitionRow,
+    as_dict,
     table,
     utc_now,
 )
@@ -83,12 +84,12 @@ def _copy_gates(connection: Connection, row: Row[Any], transition: Row[Any], new
     if (left_at := connection.execute(after).scalar()) is not None:
         query = query.where(gate.c.opened_at < left_at)
     reopened = {"execution_id": new_id, "status": "open", "answer": None, "closed_at": None}
-    rows = [dict(one._mapping) | reopened | {"id": uuid4()} for one in connection.execute(query)]
+    rows = [as_dict(one) | reopened | {"id": uuid4()} for one in connection.execute(query)]
     if rows:
         connection.execute(insert(gate), rows)
 
 
 def _copy(connection: Connection, model: type[Base], where: Any, **changed: Any) -> None:
-    rows = [dict(one._mapping) | changed for one in connection.execute(select(table(model)).where(where))]
+    rows = [as_dict(one) | changed for one in connection.execute(select(table(model)).where(where))]
     if rows:
         connection.execute(insert(table(model)), rows)

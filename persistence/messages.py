@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, or_, select
 from delegation import Message, MessageType
 from persistence.database import Database
 from persistence.moves import message_values
-from persistence.tables import MessageRow, table
+from persistence.tables import MessageRow, as_dict, table
 
 __all__ = ["DatabaseMessageStore"]
 
@@ -51,4 +51,4 @@ class DatabaseMessageStore:
         def fetch(connection: Connection) -> Sequence[Row[Any]]:
             return connection.execute(query).all()
 
-        return [Message.model_validate(dict(one._mapping)) for one in reversed(await self._database.read(fetch))]
+        return [Message.model_validate(as_dict(one)) for one in reversed(await self._database.read(fetch))]

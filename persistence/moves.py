@@ -288,8 +288,8 @@ def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate
 
 def _turns(connection: Connection, model: type[AssignmentRow | OutcomeRow], execution_id: UUID) -> dict[str, int]:
     row = table(model)
-    query = select(row.c.subtask_id, func.max(row.c.turn)).where(row.c.execution_id == execution_id)
-    return {subtask_id: turn for subtask_id, turn in connection.execute(query.group_by(row.c.subtask_id))}
+    query = select(row.c.subtask_id, func.max(row.c.turn).label("turn")).where(row.c.execution_id == execution_id)
+    return {one.subtask_id: one.turn for one in connection.execute(query.group_by(row.c.subtask_id))}
 
 
 def _insert(connection: Connection, model: type[Base], **values: Any) -> None:

@@ -22,6 +22,7 @@ from persistence.tables import (
     SquadRow,
     TaskRow,
     TransitionRow,
+    as_dict,
     table,
 )
 
@@ -167,7 +168,7 @@ def load_gates(connection: Connection, execution_id: UUID, *, only_open: bool = 
     query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.position)
     if only_open:
         query = query.where(row.c.status == "open")
-    return [Gate.model_validate(dict(one._mapping)) for one in connection.execute(query)]
+    return [Gate.model_validate(as_dict(one)) for one in connection.execute(query)]
 
 
 def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from persistence.tables import RequestRow, table, utc_now
 
-__all__ = ["add_request", "close_request", "load_request", "next_request"]
+__all__ = ["add_request", "close_request", "load_request", "next_request", "requests_waiting"]
 
 
 def add_request(connection: Connection, execution_id: UUID, kind: str, payload: dict[str, Any]) -> int:
@@ -23,6 +23,13 @@ def next_request(connection: Connection, execution_id: UUID) -> Row[Any] | None:
     row = table(RequestRow)
     query = select(row).where(row.c.execution_id == execution_id, row.c.status == "open").order_by(row.c.id).limit(1)
     return connection.execute(query).one_or_none()
+
+
+def requests_waiting(connection: Connection, execution_id: UUID) -> set[str]:
+    """Return the kinds of the open requests."""
+    row = table(RequestRow)
+    query = select(row.c.kind).where(row.c.execution_id == execution_id, row.c.status == "open")
+    return set(connection.execute(query).scalars())
 
 
 def load_request(connection: Connection, number: int) -> Row[Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -39,6 +40,7 @@ __all__ = [
     "SquadRow",
     "TaskRow",
     "TransitionRow",
+    "as_dict",
     "table",
     "utc_now",
 ]
@@ -317,6 +319,11 @@ class RequestRow(Base):
     outcome: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     closed_at: Mapped[datetime | None]
+
+
+def as_dict(row: Row[Any]) -> dict[str, Any]:
+    """Return a row's columns by name."""
+    return dict(row._mapping)  # noqa: SLF001 - its public name, underscored only so that it is no column's
 
 
 def table(model: type[Base]) -> Table:

@@ -81,9 +81,9 @@ async def fresh(session: AsyncSession) -> None:
 
     A session that polls would otherwise see the same moment for ever. One that has written keeps its transaction.
     """
-    if session.in_transaction() and not (session.new or session.dirty or session.deleted):
-        if not session.info.get(_INSIDE) and not await _holds_lock(session):
-            await session.commit()
+    own = session.new or session.dirty or session.deleted or session.info.get(_INSIDE)
+    if session.in_transaction() and not own and not await _holds_lock(session):
+        await session.commit()
 
 
 async def _holds_lock(session: AsyncSession) -> bool:
