@@ -1,0 +1,92 @@
+# The project's commands. The first one sets everything up in .venv; after that no network is needed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+TASK ?= notebooks/tasks/user_login.md
+WORKERS ?= 2
+PORT ?= 8123
+ARGS ?=
+
+# No tracing, analytics or look-ups for a newer version, whatever the shell around us has set.
+QUIET := LANGSMITH_TRACING=false LANGCHAIN_TRACING_V2=false LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true
+
+# An environment that was made for another folder does not find the project here: it is made again.
+ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
+.PHONY: $(VENV)/.made
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-slow test-all lint types layers check bench corpus analysis-score studio clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
+	  while IFS='|' read -r target text; do printf '%-22s %s\n' "$$target" "$$text"; done
+
+setup: $(VENV)/.base ## make .venv and install what the application needs
+
+run: $(VENV)/.base ## run the squad on an example task; TASK=file for another one
+	@$(BIN)/squad run $(TASK)
+
+test: $(VENV)/.dev ## run the tests and print the coverage
+	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
+
+test-slow: $(VENV)/.dev $(VENV)/.studio ## run the tests that take long: many processes, a real server
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-all: test test-slow ## run all tests
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+layers: $(VENV)/.dev ## import-linter: which package may import which
+	@$(BIN)/lint-imports
+
+check: lint types layers ## lint, types and layers
+
+bench: $(VENV)/.base ## time a whole run against a bare LangGraph graph; ARGS=--profile says where the time goes
+	@$(BIN)/python tests/benchmarks/spine.py $(ARGS)
+
+corpus: $(VENV)/.base ## run every report of CSV=path to an end
+	@$(if $(CSV),,$(error which file? make corpus CSV=path, with the columns repo, created_at, label, title, body))
+	@$(BIN)/python tests/benchmarks/corpus.py $(CSV) $(ARGS)
+
+analysis-score: $(VENV)/.base ## score how well the rules tell bugs, features and questions in CSV=path apart
+	@$(if $(CSV),,$(error which file? make analysis-score CSV=path, with the columns repo, label, title, body))
+	@$(BIN)/python tests/benchmarks/analysis_score.py $(CSV)
+
+studio: $(VENV)/.studio ## serve the graph for LangGraph Studio on 127.0.0.1; PORT=number for another port
+	@$(QUIET) $(BIN)/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --no-reload
+
+clean: ## remove .venv and everything that tools left; .squad/, where executions are kept, stays
+	@rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .import_linter_cache .langgraph_api .mypy_cache \
+	  .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A name on the path may be a stand-in that does not run, so each is tried.
+$(VENV)/.made:
+	@for python in python3.11 python3.12 python3; do \
+	  if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "setting up $(VENV) with $$($$python --version), once"; \
+	    $$python -m venv --clear $(VENV) && echo "$(CURDIR)" > $(VENV)/.folder && touch $@; exit; \
+	  fi; \
+	done; echo "no Python 3.11 or 3.12 with venv was found: install one (on Debian also python3-venv)" >&2; exit 1
+
+$(VENV)/.base: requirements.txt pyproject.toml $(VENV)/.made
+	@$(PIP) install -r requirements.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.base
+	@echo "installing what the tests and the checks need, once"
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.studio: requirements-studio.txt $(VENV)/.base
+	@echo "installing LangGraph Studio's server, once"
+	@$(PIP) install -r requirements-studio.txt
+	@touch $@
