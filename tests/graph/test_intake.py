@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -390,4 +391,4 @@ def test_a_megabyte_of_anything_ends_soon(start: str, piece: str) -> None:
     text = (start + piece * MAX_BYTES)[: MAX_BYTES // 4 if piece == "\u200b" else MAX_BYTES]
     begun = time.process_time()
     check_any(text)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < (2 if sys.gettrace() is None else 15)  # coverage slows each line down
