@@ -1,5 +1,6 @@
 """The state graph, built from the lifecycle's map in a loop: nobody draws an edge by hand."""
 
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -47,6 +48,8 @@ def build_graph(
         agents: agents of your own by role.
         url: a URL or a path; None is ``SQUAD_DATABASE_URL``, else the embedded default in ``.squad/``.
     """
+    if database is None and url is None:  # read when the graph is built: a node never looks at the environment
+        url = os.environ.get("SQUAD_DATABASE_URL", "").strip() or None
     services = Services(database=database, url=url, engine=workflow_engine, agents=agents)
     if checkpointer is None and database is not None:
         checkpointer = database.checkpointer

@@ -52,7 +52,7 @@ class Services:
         if self._database:
             return self._database
         loop = asyncio.get_running_loop()
-        if self._opened is None or self._opened[0] is not loop:
+        if self._opened is None or self._opened[0] is not loop or _has_failed(self._opened[1]):
             self._opened = (loop, asyncio.ensure_future(Database.open(self._url)))
         return await asyncio.shield(self._opened[1])
 
@@ -62,6 +62,11 @@ class Services:
             self._database = database
             if self.bus:
                 self.bus.bind(DatabaseMessageStore(database))
+
+
+def _has_failed(opening: asyncio.Future[Database]) -> bool:
+    """Tell whether an opening has ended without a database: the next run tries again."""
+    return opening.done() and (opening.cancelled() or opening.exception() is not None)
 
 
 def drives_of(database: Database) -> Drives:

@@ -68,7 +68,7 @@ class Database:
             NewerDatabase: the schema is newer than this version.
             DatabaseError: the file cannot be opened or written.
         """
-        location = resolve(default_database() if url is None else url)
+        location = await asyncio.to_thread(lambda: resolve(default_database() if url is None else url))
         database = cls(location, synchronous)
         try:
             await database._start([*vocabulary(), *state_types])
