@@ -1,5 +1,6 @@
 """The board's graph, which is the node ``in_progress``: open, a turn a member, close, again while work is left."""
 
+from collections.abc import Collection
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -10,11 +11,13 @@ from langgraph.types import Send
 from sqlalchemy import Connection
 
 from delegation import Board, Plan, Role
-from graph.board_work import MemberAtWork, build_board, read_board
+from graph.board_facts import BoardFacts, read_board
+from graph.board_work import MemberAtWork
 from graph.closing import closing
 from graph.context import RunSettings
 from graph.groundwork import Groundwork
 from graph.lifecycle import WorkflowState
+from graph.live_board import LiveBoard
 from graph.services import Services
 from graph.state import BoardState, MemberTurn, encode
 from graph.step import Step, open_step
@@ -74,10 +77,13 @@ class BoardNodes:
         with step.at_work():
             ground = Groundwork(step)
             plan, requirements = await ground.plan(), await ground.requirements()
-            await ground.assignments()
-            await self._store_groundwork(step, ground, plan)
-            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
-            team = _team(step, build_board(step, facts, plan))
+            facts = await self._facts(step)
+            if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:
+                ground.made.append("assignments")
+                await ground.delegate()
+            if await self._store_groundwork(step, ground, plan):
+                facts = await self._facts(step)
+            team = _team(step, rules_of(step, facts, plan))
             found = {"plan": plan, "requirements": requirements}
             return found | {"team": team, "left": None, "added": list(ground.delta)}
 
@@ -105,21 +111,22 @@ class BoardNodes:
         if trouble := self._services.boards.troubles.pop(step.execution_id, None):
             raise trouble
         with step.at_work():
-            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
+            facts = await self._facts(step)
             plan = await Groundwork(step).plan()
-            board = build_board(step, facts, plan)
+            board = rules_of(step, facts, plan)
             if board.remaining:
                 return {"team": []}
             return await step.commit(await closing(step, plan, facts, board))
 
-    async def _store_groundwork(self, step: Step, ground: Groundwork, plan: Plan) -> None:
-        """Store what was made up for, and a plan that a client changed in the thread: the members read the row's."""
-        if plan.model_dump(mode="json") != step.row.plan:
-            ground.effects.columns |= encode(ground.delta | {"plan": plan})
-        if ground.made:
-            ground.effects.log("made_up_for", ", ".join(ground.made))
-        if not ground.made and not ground.effects.columns:
-            return
+    async def _facts(self, step: Step) -> BoardFacts:
+        return await step.database.read(lambda connection: read_board(connection, step.execution_id))
+
+    async def _store_groundwork(self, step: Step, ground: Groundwork, plan: Plan) -> bool:
+        """Store what was made up for, and tell whether there was anything: members find it in the database."""
+        if not ground.made:
+            return False
+        ground.effects.columns |= encode(ground.delta | {"plan": plan})
+        ground.effects.log("made_up_for", ", ".join(ground.made))
 
         def store(connection: Connection) -> None:
             guard(connection, step.execution_id, WorkflowState.IN_PROGRESS, step.drive.epoch)
@@ -127,21 +134,34 @@ class BoardNodes:
 
         await step.database.write(store)
         await self._services.engine.announce(ground.effects.messages)
+        return True
 
     async def _at_the_board(self, step: Step, turn: MemberTurn, config: RunnableConfig) -> None:
-        ground = Groundwork(step)
-        plan, requirements = await ground.plan(), await ground.requirements()
         member = next(one for one in step.facts.squad.members if one.id == turn["member_id"])
 
-        async def build() -> Board:
-            facts = await step.database.read(lambda connection: read_board(connection, step.execution_id))
+        async def build() -> LiveBoard:
+            ground, facts = Groundwork(step), await self._facts(step)
+            plan, requirements = await ground.plan(), await ground.requirements()
             gone = await who_left(config) if any(done.round >= turn["round"] for done in facts.work) else set()
-            return build_board(step, facts, plan, present=set(turn["team"]) - gone | {turn["member_id"]})
+            present = set(turn["team"]) - gone | {member.id}
+            return LiveBoard(rules_of(step, facts, plan, present=present), facts, plan, requirements)
 
         board = await self._services.boards.join(board_checkpoint(config), build)
-        await MemberAtWork(step, turn, board, member, requirements, plan).work()
+        await MemberAtWork(step, turn, board, member).work()
         if board.trouble:
             self._services.boards.troubles[step.execution_id] = board.trouble
+
+
+def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[str] | None = None) -> Board:
+    """Return the rules' board as the database and the step's state have it."""
+    return facts.board(
+        plan,
+        step.facts.squad.members,
+        round_=step.state.get("round") or 1,
+        sent_back=[one.subtask_id for one in step.state.get("findings") or [] if one.subtask_id],
+        max_refusals=step.settings.max_refusals,
+        present=present,
+    )
 
 
 def _as_board_state(turn: MemberTurn) -> BoardState:

@@ -15,7 +15,7 @@ from delegation import (
     Role,
     Subtask,
 )
-from graph.board_work import BoardFacts
+from graph.board_facts import BoardFacts
 from graph.groundwork import member_for
 from graph.lifecycle import WorkflowState
 from graph.step import Decided, Step
@@ -36,6 +36,8 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     state: dict[str, Any] = dict(step.state)
     delta = {name: state[name] for name in state.get("added") or []}
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
+    if delta:
+        decided.metadata["made_up_for"] = list(delta)
     await _stand_up(step, plan, outcomes, decided.effects)
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]

@@ -34,6 +34,11 @@ class Drive:
     sink: Sink | None = None
     kept: bool = False
     """Whether somebody gives the lease back at the end; a bare graph run has no end that a node can see."""
+    position: tuple[str, int] | None = None
+    """State and transition's number that the execution is known to be at: nobody but the lease's holder moves it, and
+    one that does so all the same is found out by the compare-and-swap."""
+    asked: bool = False
+    """Whether callers' requests were waiting at the last look."""
     running: int = 0
     last_used: float = field(default_factory=monotonic)
 

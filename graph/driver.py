@@ -100,8 +100,9 @@ class Driver:
     async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
         """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
         while True:
-            config = await follow(self.graph, self.database, drive.execution_id)
-            if await self._status(drive) in FINAL_STATES:
+            config, row = await follow(self.graph, self.database, drive.execution_id)
+            drive.position, drive.asked = (row.status, row.seq), True  # the first step looks whether anything was asked
+            if row.status in FINAL_STATES:
                 return None
             output: dict[str, Any] = {}
             try:
@@ -124,10 +125,6 @@ class Driver:
         while planned := await honour_next(self.database, self.services.engine, drive.execution_id, epoch=drive.epoch):
             moved = moved or planned.move is not None
         return moved
-
-    async def _status(self, drive: Drive) -> str:
-        row = await self.database.read(lambda connection: load_execution(connection, drive.execution_id))
-        return str(row.status)
 
     async def _still_ours(self, drive: Drive) -> bool:
         row = await self.database.read(lambda connection: load_execution(connection, drive.execution_id))

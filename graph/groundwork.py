@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
 from graph.step import Step
-from persistence import Assigned, Effects, Handover, load_assignments
+from persistence import Effects, Handover
 
 T = TypeVar("T")
 
@@ -34,8 +34,8 @@ class Groundwork:
         """Return the requirements, from the thread or from the row, analysing the task where neither has them."""
         if known := self.step.state.get("requirements"):
             return known
-        if self.step.row.requirements:
-            return self._keep("requirements", Requirements.model_validate(self.step.row.requirements))
+        if stored := (await self.step.row()).requirements:
+            return self._keep("requirements", Requirements.model_validate(stored))
         self.made.append("requirements")
         return await self.analyze()
 
@@ -43,24 +43,10 @@ class Groundwork:
         """Return the plan, from the thread or from the row, making one where neither has it."""
         if known := self.step.state.get("plan"):
             return known
-        if self.step.row.plan:
-            return self._keep("plan", Plan.model_validate(self.step.row.plan))
+        if stored := (await self.step.row()).plan:
+            return self._keep("plan", Plan.model_validate(stored))
         self.made.append("plan")
         return await self.make_plan()
-
-    async def assignments(self) -> dict[str, Assigned]:
-        """Return who has which subtask, delegating where nobody has any. Unassigned subtasks stay out of it."""
-        plan = await self.plan()
-        step = self.step
-        found = await step.database.read(lambda connection: load_assignments(connection, step.execution_id))
-        if any(one.id in found for one in plan.subtasks):
-            return found
-        self.made.append("assignments")
-        approval = await self.delegate()
-        return {
-            one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, None)
-            for one in approval.schedule.assignments
-        }
 
     async def analyze(self) -> Requirements:
         """Have the project manager analyse the task, with the tech lead."""

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from delegation import Board, OutcomeStatus, Subtask
+from delegation import Board, Plan, Requirements, Subtask
+from graph.board_facts import BoardFacts
+from persistence import Done
 
 __all__ = ["Boards", "LiveBoard", "Wish"]
 
@@ -24,12 +27,17 @@ class LiveBoard:
     """One superstep's board, shared by the members that work in it."""
 
     rules: Board
+    facts: BoardFacts
+    plan: Plan
+    requirements: Requirements
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     trouble: Exception | None = None
     """Why no more work can be stored, where that is so: it is raised once every member has left."""
     is_closing: bool = False
     lanes: set[asyncio.Task[None]] = field(default_factory=set)
     """The work in progress, which a cancellation ends."""
+    begun: dict[str, datetime] = field(default_factory=dict)
+    """When what is at work was begun, as far as the database has not been told."""
     _attending: int = 0
     _watcher: asyncio.Task[None] | None = None
 
@@ -44,9 +52,11 @@ class LiveBoard:
                 await self.changed.wait()
         return None
 
-    async def finish(self, subtask_id: str, status: OutcomeStatus, by: str) -> str | None:
+    async def finish(self, done: Done) -> str | None:
         """Record the end of a subtask; returns who takes over one that was refused, if anybody."""
+        subtask_id, status, by = done.subtask_id, done.outcome.status, done.member_id
         async with self.changed:
+            self.facts.work.append(done)
             successor = self.rules.finish(subtask_id, status, by=by)
             self.changed.notify_all()
             return successor
@@ -82,6 +92,11 @@ class LiveBoard:
                 for lane in self.lanes:
                     lane.cancel()
 
+    def begun_since(self) -> dict[str, datetime]:
+        """Return what was begun since the last call and is still at work."""
+        begun, self.begun = self.begun, {}
+        return {subtask_id: at for subtask_id, at in begun.items() if subtask_id in self.rules.taken}
+
     def give_back(self, subtask_id: str) -> None:
         """Make a subtask that was taken but not worked ready again."""
         self.rules.release(subtask_id)
@@ -96,7 +111,7 @@ class Boards:
         self._boards: WeakValueDictionary[tuple[str, str], LiveBoard] = WeakValueDictionary()
         self._opening: dict[tuple[str, str], asyncio.Future[LiveBoard]] = {}
 
-    async def join(self, key: tuple[str, str], build: Callable[[], Awaitable[Board]]) -> LiveBoard:
+    async def join(self, key: tuple[str, str], build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
         """Return the board of that key; the first member to arrive builds it, the others wait for that."""
         if board := self._boards.get(key):
             return board
@@ -104,9 +119,9 @@ class Boards:
             opening = self._opening[key] = asyncio.ensure_future(self._open(key, build))
         return await asyncio.shield(opening)
 
-    async def _open(self, key: tuple[str, str], build: Callable[[], Awaitable[Board]]) -> LiveBoard:
+    async def _open(self, key: tuple[str, str], build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
         try:
-            board = LiveBoard(await build())
+            board = await build()
             self._boards[key] = board
             return board
         finally:

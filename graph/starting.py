@@ -122,9 +122,7 @@ async def _tell(
     drive = await drives_of(database).of_run(execution_id, runtime.control)
     settings = settings_of(runtime)
     task_id, checkpoint_id = str(move.task_id), move.checkpoint_id
-    step = Step(
-        services, database, drive, WorkflowState.PENDING, state, None, task_id, checkpoint_id, settings, runtime
-    )
+    step = Step(services, database, drive, WorkflowState.PENDING, state, task_id, checkpoint_id, settings, runtime)
     await step.tell_all(move, effects, 1)
 
 

@@ -61,7 +61,6 @@ class Step:
     drive: Drive
     node: WorkflowState
     state: WorkingState
-    row: Any
     task_id: str
     checkpoint_id: str | None
     settings: RunSettings
@@ -95,13 +94,24 @@ class Step:
         seq = self.state["seq"] + 1
         record = {"delta": delta, "status": decided.to_state.value, "seq": seq}
         decided.effects.record = Record(self.task_id, "", record)
-        planned = Planned(self.execution_id, move, decided.effects)
-        await self.services.engine.perform(self.database, lambda _: planned, enters=decided.to_state)
+
+        def decide(connection: Connection) -> Planned:
+            self.drive.asked = next_request(connection, self.execution_id) is not None
+            return Planned(self.execution_id, move, decided.effects)
+
+        await self.services.engine.perform(self.database, decide, enters=decided.to_state)
+        self.drive.position = (move.to_state, seq)
         await self.tell_all(move, decided.effects, seq)
         return decided.delta | {"status": decided.to_state.value, "seq": seq}
 
+    async def row(self) -> Row[Any]:
+        """Return the execution's row as it is stored now."""
+        return await self.database.read(lambda connection: load_execution(connection, self.execution_id))
+
     async def tell_all(self, move: Move, effects: Effects, seq: int) -> None:
         """Tell of a move and of what was stored with it."""
+        if not self.has_listener:
+            return
         if plan := move.delta.get("plan"):
             subtasks = [{key: one[key] for key in ("id", "title", "role")} for one in plan["subtasks"]]
             await self.tell("plan", seq, subtasks=subtasks)
@@ -123,7 +133,7 @@ class Step:
 
     async def tell_messages(self, messages: list[Message], seq: int) -> None:
         """Tell of messages that were stored."""
-        for message in messages:
+        for message in messages if self.has_listener else ():
             data = message.model_dump(mode="json", include={"id", "sender", "recipient", "type", "content"})
             await self.tell("message", seq, **data)
 
@@ -133,9 +143,16 @@ class Step:
 
     async def tell(self, event: EventKind, seq: int, /, **data: Any) -> None:
         """Tell whoever listens: the orchestrator's stream, and LangGraph's custom stream."""
-        told = Event(kind=event, execution_id=self.execution_id, seq=seq, data=data)
-        self.runtime.stream_writer(told.model_dump(mode="json"))
-        await self.drive.tell(told)
+        if self.has_listener:
+            told = Event(kind=event, execution_id=self.execution_id, seq=seq, data=data)
+            if not self.drive.kept:
+                self.runtime.stream_writer(told.model_dump(mode="json"))
+            await self.drive.tell(told)
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether anybody may hear: the orchestrator's sink, or the stream of a client that runs the bare graph."""
+        return self.drive.sink is not None or not self.drive.kept
 
     @contextmanager
     def at_work(self) -> Any:
@@ -190,25 +207,32 @@ async def open_step(
     drive = await drives_of(database).of_run(execution_id, runtime.control)
     info = runtime.execution_info
     assert info is not None  # every node has one
-    task_id, seq = info.task_id, state["seq"]
+    root = root_checkpoint_id(config, runtime)
+    step = Step(services, database, drive, node, state, info.task_id, root, settings_of(runtime), runtime)
+    if drive.kept and drive.position == (node, state["seq"]):
+        # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
+        return step, await honour_requests(step) if drive.asked and may_move else None
+    return step, await _look(step, config, may_move=may_move)
+
+
+async def _look(step: Step, config: RunnableConfig, *, may_move: bool) -> dict[str, Any] | None:
+    """Look into journal and log; returns the thread's update where the move is made already."""
+    node, seq = step.node, step.state["seq"]
 
     def look(connection: Connection) -> tuple[Row[Any], dict[str, Any] | None, Row[Any] | None, bool]:
-        row = load_execution(connection, execution_id)
-        moved = load_transition(connection, execution_id, seq + 1) if row.seq > seq else None
-        asked = next_request(connection, execution_id) is not None
-        return row, load_record(connection, task_id), moved, asked
+        row = load_execution(connection, step.execution_id)
+        moved = load_transition(connection, step.execution_id, seq + 1) if row.seq > seq else None
+        asked = next_request(connection, step.execution_id) is not None
+        return row, load_record(connection, step.task_id), moved, asked
 
-    row, record, moved, asked = await database.read(look)
-    settings = settings_of(runtime)
-    root = root_checkpoint_id(config, runtime)
-    step = Step(services, database, drive, node, state, row, task_id, root, settings, runtime)
+    row, record, moved, asked = await step.database.read(look)
     if record is not None:
-        return step, decode(record["delta"]) | {"status": record["status"], "seq": record["seq"]}
+        return decode(record["delta"]) | {"status": record["status"], "seq": record["seq"]}
     if row.status == node and row.seq == seq:
-        return step, await honour_requests(step) if asked and may_move else None
+        return await honour_requests(step) if asked and may_move else None
     if moved is not None and moved.from_state == node and not await is_stored(config, moved.checkpoint_id):
         # the checkpoint that the step was made under was lost with its process: this is that step, under a new id
-        return step, decode(moved.delta) | {"status": moved.to_state, "seq": moved.seq}
+        return decode(moved.delta) | {"status": moved.to_state, "seq": moved.seq}
     raise moved_on(row, node, seq)
 
 
@@ -217,8 +241,10 @@ async def honour_requests(step: Step) -> dict[str, Any] | None:
     while True:
         planned = await honour_next(step.database, step.services.engine, step.execution_id, epoch=step.drive.epoch)
         if planned is None:
+            step.drive.asked = False
             return None
         if planned.move and planned.seq:
+            step.drive.position = (planned.move.to_state, planned.seq)
             await step.tell_all(planned.move, planned.effects, planned.seq)
             return {"status": str(planned.move.to_state), "seq": planned.seq}
 

@@ -22,17 +22,15 @@ def thread_config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}}
 
 
-async def follow(graph: Any, database: Database, execution_id: UUID) -> RunnableConfig:
-    """Bring the execution's thread to where its row is, one superstep a transition, and return its configuration."""
+async def follow(graph: Any, database: Database, execution_id: UUID) -> tuple[RunnableConfig, Row[Any]]:
+    """Bring the thread to where the execution's row is, one superstep a transition; returns how to reach both."""
     row, moves = await database.read(lambda connection: _row_and_moves(connection, execution_id))
     config = thread_config(row.thread_id)
     known = await _known(graph, config, execution_id)
     supersteps = [[_superstep(move, row)] for move in moves if move.seq > (known or 0)]
-    if known is None:
-        supersteps.insert(0, [StateUpdate({"task": {"id": str(row.task_id)}}, "__start__")])
     if supersteps:
         await graph.abulk_update_state(config, supersteps)
-    return config
+    return config, row
 
 
 def _row_and_moves(connection: Connection, execution_id: UUID) -> tuple[Row[Any], list[Row[Any]]]:
@@ -53,5 +51,7 @@ async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> int 
 
 
 def _superstep(move: Row[Any], row: Row[Any]) -> StateUpdate:
-    made = FRESH | {"execution_id": str(row.id)} if move.seq == 1 else {}  # the first move makes the execution
+    made = (
+        FRESH | {"execution_id": str(row.id), "task": {"id": str(row.task_id)}} if move.seq == 1 else {}
+    )  # the first move makes the execution
     return StateUpdate(made | decode(move.delta) | {"seq": move.seq, "status": move.to_state}, move.from_state)

@@ -3,24 +3,13 @@
 from persistence import lease
 from persistence.creation import create_execution, insert_squad, insert_task
 from persistence.database import Database
+from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects
 from persistence.forks import copy_execution
 from persistence.gates import claim_gate, withdraw_gates
 from persistence.messages import DatabaseMessageStore
-from persistence.moves import (
-    Effects,
-    Handover,
-    Move,
-    MovedOn,
-    Record,
-    Work,
-    apply_move,
-    guard,
-    mark_started,
-    store_effects,
-)
+from persistence.moves import Move, MovedOn, apply_move, guard
 from persistence.records import (
     Assigned,
-    Done,
     Dossier,
     Facts,
     execution_on_thread,
@@ -39,7 +28,7 @@ from persistence.records import (
 from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.tables import utc_now
-from persistence.unit import database_of, fresh, on_session, unit
+from persistence.unit import database_of, fresh, is_idle, on_session, unit
 
 __all__ = [
     "Assigned",
@@ -56,7 +45,6 @@ __all__ = [
     "SquadService",
     "TaskExecutionService",
     "TaskService",
-    "Work",
     "add_request",
     "apply_move",
     "as_uuid",
@@ -70,6 +58,7 @@ __all__ = [
     "guard",
     "insert_squad",
     "insert_task",
+    "is_idle",
     "lease",
     "load_assignments",
     "load_dossier",

@@ -1,5 +1,6 @@
 """What a database driver's error means to a person: one place that turns it into the project's own."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,9 +34,9 @@ def translated(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except DriverError as error:
-        text = str(error.orig).lower()
-        if is_locked(error.orig or error):
+    except (DriverError, sqlite3.DatabaseError) as error:
+        text = str(getattr(error, "orig", error)).lower()
+        if is_locked(error):
             raise DatabaseLocked(
                 f"{where}: another process holds the database's write lock and did not let go in time",
                 hint="end the other writer, or try again",

@@ -6,11 +6,12 @@ or rolled back, before a cancellation of its caller goes on.
 """
 
 import asyncio
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
@@ -67,6 +68,14 @@ class Hops:
         async with self._turn:
             return await self._hop(self._writer, self._write, work)
 
+    async def insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement for each row in one writing transaction, on the driver's own connection.
+
+        For the checkpointer, whose many small writes need none of SQLAlchemy's care; raises like :meth:`write`.
+        """
+        async with self._turn:
+            await self._hop(self._writer, self._insert, statement, rows)
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one reading transaction: everything that it sees is of one moment."""
         return await self._hop(self._reader, self._read, work)
@@ -94,7 +103,7 @@ class Hops:
     def _write(self, work: Callable[[Connection], T]) -> T:
         with translated(self._name):
             connection = self._connection("write")
-            begin_patiently(connection)
+            _patiently(lambda: _begin(connection))
             try:
                 result = work(connection)
                 connection.commit()
@@ -103,6 +112,19 @@ class Hops:
                 raise
             return result
 
+    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        with translated(self._name):
+            driver = self._connection("write").connection.driver_connection
+            assert driver is not None  # connected
+            try:
+                _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
+                driver.executemany(statement, rows)
+                driver.execute("COMMIT")
+            except BaseException:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+                raise
+
     def _read(self, work: Callable[[Connection], T]) -> T:
         with translated(self._name):
             connection = self._connection("read")
@@ -110,14 +132,21 @@ class Hops:
                 return work(connection)
 
 
-def begin_patiently(connection: Connection) -> None:
+def _begin(connection: Connection) -> None:
+    try:
+        connection.begin()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _patiently(begin: Callable[[], object]) -> None:
     """Begin a writing transaction, asking again while somebody else holds the lock; nothing is done twice by that."""
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
-            connection.begin()
-        except OperationalError as error:
-            connection.rollback()
+            begin()
+        except (OperationalError, sqlite3.OperationalError) as error:
             if not is_locked(error) or time.monotonic() > until:
                 raise
         else:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, or_, select
 
 from delegation import Message, MessageType
 from persistence.database import Database
-from persistence.moves import message_values
+from persistence.effects import message_values
 from persistence.tables import MessageRow, as_dict, table
 
 __all__ = ["DatabaseMessageStore"]

@@ -6,40 +6,18 @@ serves a step's one hop and a caller's session.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
 
-from delegation import ALLOWED_DECISIONS, Message, MessageType, NewGate, Outcome
+from delegation import Message, MessageType
+from persistence.effects import Effects, store_effects
 from persistence.gates import withdraw_gates
-from persistence.tables import (
-    FINAL_STATES,
-    AssignmentRow,
-    Base,
-    ExecutionRow,
-    GateRow,
-    JournalRow,
-    LogRow,
-    MessageRow,
-    OutcomeRow,
-    TransitionRow,
-    table,
-    utc_now,
-)
+from persistence.tables import FINAL_STATES, ExecutionRow, TransitionRow, table, utc_now
 
-__all__ = [
-    "Effects",
-    "Handover",
-    "Move",
-    "MovedOn",
-    "Record",
-    "Work",
-    "apply_move",
-    "guard",
-    "mark_started",
-    "store_effects",
-]
+__all__ = ["Move", "MovedOn", "apply_move", "guard"]
 
 BLOCKED = "blocked"
 
@@ -76,54 +54,6 @@ class Move:
         return replace(self, epoch=epoch)
 
 
-@dataclass(frozen=True)
-class Handover:
-    """A subtask given to a member; ``start`` and ``finish`` are planned hours from now."""
-
-    subtask_id: str
-    member_id: str
-    start: float
-    finish: float
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Work:
-    """A member's piece of work on a subtask, ended; ``round`` counts the board's openings."""
-
-    subtask_id: str
-    member_id: str
-    round: int
-    outcome: Outcome
-    started_at: datetime
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a step leaves in the journal under its LangGraph task id."""
-
-    task_id: str
-    key: str
-    value: dict[str, Any]
-
-
-@dataclass(kw_only=True)
-class Effects:
-    """What a step wants stored, all of it or nothing."""
-
-    logs: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
-    handovers: list[Handover] = field(default_factory=list)
-    work: list[Work] = field(default_factory=list)
-    gates: list[NewGate] = field(default_factory=list)
-    columns: dict[str, Any] = field(default_factory=dict)
-    record: Record | None = None
-
-    def log(self, event: str, text: str, **data: Any) -> None:
-        """Add a line to the audit log."""
-        self.logs.append((event, text, data))
-
-
 def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     """Move the execution and store the effects; return the transition's number.
 
@@ -133,35 +63,25 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
         MovedOn: the row is not in the state, at the number or under the lease that the move starts from.
     """
     now = utc_now()
-    values: dict[str, Any] = {"status": move.to_state, "seq": ExecutionRow.seq + 1, "updated_at": now}
-    if move.to_state == BLOCKED:
-        values |= {"origin_state": move.from_state, "blocked_at": now}
-    if move.to_state in FINAL_STATES:
-        values["ended_at"] = now
-    values |= {name: move.delta[name] for name in ("plan", "requirements") if move.delta.get(name)}
-    row = table(ExecutionRow)
-    statement = update(row).where(row.c.id == move.execution_id, row.c.status == move.from_state)
-    if move.seq is not None:
-        statement = statement.where(row.c.seq == move.seq)
-    if move.epoch is not None:
-        statement = statement.where(row.c.lease_epoch == move.epoch)
-    seq = connection.execute(statement.values(**values, **effects.columns).returning(row.c.seq)).scalar()
+    values = _row_values(move, now) | effects.columns
+    statement = _compare_and_swap(tuple(values), move.seq is not None, move.epoch is not None)
+    expected = {"key": move.execution_id, "from_state": move.from_state, "at_seq": move.seq, "at_epoch": move.epoch}
+    seq = connection.execute(statement, expected | {f"new_{name}": value for name, value in values.items()}).scalar()
     if seq is None:
-        raise MovedOn(connection.execute(select(row.c.status).where(row.c.id == move.execution_id)).scalar())
-    _insert(
-        connection,
-        TransitionRow,
-        execution_id=move.execution_id,
-        seq=seq,
-        from_state=move.from_state,
-        to_state=move.to_state,
-        reason=move.reason,
-        metadata=move.metadata,
-        delta=move.delta,
-        task_id=move.task_id,
-        checkpoint_id=move.checkpoint_id,
-        at=now,
-    )
+        raise moved_on(connection, move.execution_id)
+    transition = {
+        "execution_id": move.execution_id,
+        "seq": seq,
+        "from_state": move.from_state,
+        "to_state": move.to_state,
+        "reason": move.reason,
+        "metadata": move.metadata,
+        "delta": move.delta,
+        "task_id": move.task_id,
+        "checkpoint_id": move.checkpoint_id,
+        "at": now,
+    }
+    connection.execute(_insert_transition(), [transition])
     _announce(move, int(seq), effects)
     store_effects(connection, move.execution_id, effects, origin_state=move.from_state, columns=False)
     if move.from_state == BLOCKED or move.to_state in FINAL_STATES:
@@ -171,12 +91,24 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
 
 def guard(connection: Connection, execution_id: UUID, state: str, epoch: int | None) -> None:
     """Raise MovedOn unless the execution is in that state and under that lease: for what is stored without a move."""
-    row = table(ExecutionRow)
-    statement = update(row).where(row.c.id == execution_id, row.c.status == state)
-    if epoch is not None:
-        statement = statement.where(row.c.lease_epoch == epoch)
-    if connection.execute(statement.values(updated_at=utc_now())).rowcount != 1:
-        raise MovedOn(connection.execute(select(row.c.status).where(row.c.id == execution_id)).scalar())
+    statement = _compare_and_swap(("updated_at",), False, epoch is not None, moves=False)
+    expected = {"key": execution_id, "from_state": state, "at_epoch": epoch, "new_updated_at": utc_now()}
+    if connection.execute(statement, expected).scalar() is None:
+        raise moved_on(connection, execution_id)
+
+
+def moved_on(connection: Connection, execution_id: UUID) -> MovedOn:
+    """Return the error that says where the execution is instead."""
+    return MovedOn(connection.execute(select(ExecutionRow.status).where(ExecutionRow.id == execution_id)).scalar())
+
+
+def _row_values(move: Move, now: datetime) -> dict[str, Any]:
+    values: dict[str, Any] = {"status": move.to_state, "updated_at": now}
+    if move.to_state == BLOCKED:
+        values |= {"origin_state": move.from_state, "blocked_at": now}
+    if move.to_state in FINAL_STATES:
+        values["ended_at"] = now
+    return values | {name: move.delta[name] for name in ("plan", "requirements") if move.delta.get(name)}
 
 
 def _announce(move: Move, seq: int, effects: Effects) -> None:
@@ -192,110 +124,21 @@ def _announce(move: Move, seq: int, effects: Effects) -> None:
     effects.messages.append(message)
 
 
-def store_effects(
-    connection: Connection, execution_id: UUID, effects: Effects, *, origin_state: str = "", columns: bool = True
-) -> None:
-    """Store what a step wants stored besides a transition; ``origin_state`` is where its gates come from."""
-    now = utc_now()
-    if columns and effects.columns:
-        row = table(ExecutionRow)
-        connection.execute(update(row).where(row.c.id == execution_id).values(updated_at=now, **effects.columns))
-    logs = [
-        {"execution_id": execution_id, "event": event, "text": text, "data": data, "at": now}
-        for event, text, data in effects.logs
-    ]
-    _insert_all(connection, LogRow, logs)
-    _insert_all(connection, MessageRow, [message_values(message) for message in effects.messages])
-    _store_handovers(connection, execution_id, effects.handovers)
-    _store_work(connection, execution_id, effects.work)
-    _store_gates(connection, execution_id, effects.gates, origin_state)
-    if effects.record:
-        values = {"task_id": effects.record.task_id, "key": effects.record.key, "record": effects.record.value}
-        _insert(connection, JournalRow, execution_id=execution_id, at=now, **values)
+@cache
+def _compare_and_swap(names: tuple[str, ...], with_seq: bool, with_epoch: bool, *, moves: bool = True) -> Update:  # noqa: FBT001 - a cache's key
+    """Return the update of a row that is where it is expected; built once, since that costs more than running it."""
+    row = table(ExecutionRow)
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    if moves:
+        new["seq"] = row.c.seq + 1
+    statement = update(row).where(row.c.id == bindparam("key"), row.c.status == bindparam("from_state"))
+    if with_seq:
+        statement = statement.where(row.c.seq == bindparam("at_seq"))
+    if with_epoch:
+        statement = statement.where(row.c.lease_epoch == bindparam("at_epoch"))
+    return statement.values(new).returning(row.c.seq)
 
 
-def message_values(message: Message) -> dict[str, Any]:
-    """Return a message as the columns of its row."""
-    return message.model_dump(exclude={"type"}) | {"type": message.type.value}
-
-
-def mark_started(connection: Connection, execution_id: UUID, subtask_id: str, at: datetime) -> None:
-    """Note when the member in force began with a subtask."""
-    row = table(AssignmentRow)
-    newest = select(func.max(row.c.turn)).where(row.c.execution_id == execution_id, row.c.subtask_id == subtask_id)
-    key = (row.c.execution_id == execution_id, row.c.subtask_id == subtask_id, row.c.turn == newest.scalar_subquery())
-    connection.execute(update(row).where(*key).values(started_at=at))
-
-
-def _store_handovers(connection: Connection, execution_id: UUID, handovers: list[Handover]) -> None:
-    turns = _turns(connection, AssignmentRow, execution_id) if handovers else {}
-    rows = [
-        {
-            "execution_id": execution_id,
-            "subtask_id": one.subtask_id,
-            "turn": turns.get(one.subtask_id, 0) + 1,
-            "member_id": one.member_id,
-            "start": one.start,
-            "finish": one.finish,
-            "reason": one.reason,
-            "started_at": None,
-        }
-        for one in handovers
-    ]
-    _insert_all(connection, AssignmentRow, rows)
-
-
-def _store_work(connection: Connection, execution_id: UUID, work: list[Work]) -> None:
-    turns = _turns(connection, OutcomeRow, execution_id) if work else {}
-    rows = [
-        {
-            "execution_id": execution_id,
-            "subtask_id": one.subtask_id,
-            "turn": turns.get(one.subtask_id, 0) + 1,
-            "round": one.round,
-            "member_id": one.member_id,
-            "status": one.outcome.status.value,
-            "note": one.outcome.note,
-            "deliverable": one.outcome.deliverable.model_dump(mode="json") if one.outcome.deliverable else None,
-            "started_at": one.started_at,
-            "at": utc_now(),
-        }
-        for one in work
-    ]
-    _insert_all(connection, OutcomeRow, rows)
-
-
-def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate], origin_state: str) -> None:
-    if not gates:
-        return
-    row = table(GateRow)
-    last = connection.execute(select(func.max(row.c.position)).where(row.c.execution_id == execution_id)).scalar() or 0
-    rows = [
-        gate.model_dump(mode="json", exclude={"id"})
-        | {
-            "id": gate.id,
-            "execution_id": execution_id,
-            "position": last + index,
-            "origin_state": origin_state,
-            "allowed": [decision.value for decision in ALLOWED_DECISIONS[gate.kind]],
-            "status": "open",
-            "opened_at": utc_now(),
-        }
-        for index, gate in enumerate(gates, start=1)
-    ]
-    _insert_all(connection, GateRow, rows)
-
-
-def _turns(connection: Connection, model: type[AssignmentRow | OutcomeRow], execution_id: UUID) -> dict[str, int]:
-    row = table(model)
-    query = select(row.c.subtask_id, func.max(row.c.turn).label("turn")).where(row.c.execution_id == execution_id)
-    return {one.subtask_id: one.turn for one in connection.execute(query.group_by(row.c.subtask_id))}
-
-
-def _insert(connection: Connection, model: type[Base], **values: Any) -> None:
-    connection.execute(insert(table(model)), values)
-
-
-def _insert_all(connection: Connection, model: type[Base], rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(table(model)), rows)
+@cache
+def _insert_transition() -> Insert:
+    return insert(table(TransitionRow))

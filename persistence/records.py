@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from delegation import Deliverable, Gate, NotFound, Outcome, OutcomeStatus, Squad, Task
+from persistence.effects import Done
 from persistence.services import member_of, task_of
 from persistence.tables import (
     AssignmentRow,
+    Base,
     ExecutionRow,
     GateRow,
     JournalRow,
@@ -28,7 +31,6 @@ from persistence.tables import (
 
 __all__ = [
     "Assigned",
-    "Done",
     "Dossier",
     "Facts",
     "execution_on_thread",
@@ -67,18 +69,6 @@ class Assigned:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A stored outcome: who ended the work when, in which round of the board."""
-
-    subtask_id: str
-    member_id: str
-    round: int
-    outcome: Outcome
-    started_at: datetime
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Dossier:
     """Everything about one execution that a summary tells, in the order in which it happened."""
 
@@ -93,7 +83,7 @@ class Dossier:
 
 def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
     """Return the execution's row; NotFound where there is none."""
-    row = connection.execute(select(table(ExecutionRow)).where(ExecutionRow.id == execution_id)).one_or_none()
+    row = connection.execute(_of_execution(ExecutionRow), {"execution": execution_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no execution {execution_id}", hint="`squad list` shows those that there are")
     return row
@@ -108,19 +98,16 @@ def execution_on_thread(connection: Connection, thread_id: str) -> Row[Any] | No
 
 def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     """Return the task and the squad of an execution's row."""
-    task = connection.execute(select(table(TaskRow)).where(TaskRow.id == execution.task_id)).one()
-    name = connection.execute(select(SquadRow.name).where(SquadRow.id == execution.squad_id)).scalar_one()
-    member = table(MemberRow)
-    query = select(member).where(member.c.squad_id == execution.squad_id).order_by(member.c.position)
-    squad = Squad(name=name, members=[member_of(one) for one in connection.execute(query)])
+    task = connection.execute(_by_id(TaskRow), {"key": execution.task_id}).one()
+    name = connection.execute(_by_id(SquadRow), {"key": execution.squad_id}).one().name
+    members = connection.execute(_members(), {"squad": execution.squad_id})
+    squad = Squad(name=name, members=[member_of(one) for one in members])
     return Facts(execution.task_id, task_of(task), squad)
 
 
 def load_record(connection: Connection, task_id: str, key: str = "") -> dict[str, Any] | None:
     """Return what a step left in the journal, or None where it has not been done."""
-    row = table(JournalRow)
-    query = select(row.c.record).where(row.c.task_id == task_id, row.c.key == key)
-    record: dict[str, Any] | None = connection.execute(query).scalar()
+    record: dict[str, Any] | None = connection.execute(_record(), {"task": task_id, "name": key}).scalar()
     return record
 
 
@@ -132,29 +119,21 @@ def load_transition(connection: Connection, execution_id: UUID, seq: int) -> Row
 
 def load_transitions(connection: Connection, execution_id: UUID, after: int = 0) -> Sequence[Row[Any]]:
     """Return the transitions with a number above ``after``, in order."""
-    row = table(TransitionRow)
-    query = select(row).where(row.c.execution_id == execution_id, row.c.seq > after).order_by(row.c.seq)
-    return connection.execute(query).all()
+    return connection.execute(_transitions(), {"execution": execution_id, "after": after}).all()
 
 
 def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, Assigned]:
     """Return the assignment in force for each subtask that has one."""
-    row = table(AssignmentRow)
-    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.turn)
+    rows = connection.execute(_of_execution(AssignmentRow, "turn"), {"execution": execution_id})
     return {
-        one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, one.started_at)
-        for one in connection.execute(query)
+        one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, one.started_at) for one in rows
     }
 
 
 def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
     """Return every stored outcome, oldest first."""
-    row = table(OutcomeRow)
-    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.at, row.c.turn)
-    return [
-        Done(one.subtask_id, one.member_id, one.round, _outcome(one), one.started_at, one.at)
-        for one in connection.execute(query)
-    ]
+    rows = connection.execute(_of_execution(OutcomeRow, "at", "turn"), {"execution": execution_id})
+    return [Done(one.subtask_id, one.member_id, one.round, _outcome(one), one.started_at, one.at) for one in rows]
 
 
 def _outcome(row: Row[Any]) -> Outcome:
@@ -162,13 +141,10 @@ def _outcome(row: Row[Any]) -> Outcome:
     return Outcome(status=OutcomeStatus(row.status), note=row.note, deliverable=deliverable)
 
 
-def load_gates(connection: Connection, execution_id: UUID, *, only_open: bool = False) -> list[Gate]:
+def load_gates(connection: Connection, execution_id: UUID) -> list[Gate]:
     """Return the execution's gates in the order in which they were opened."""
-    row = table(GateRow)
-    query = select(row).where(row.c.execution_id == execution_id).order_by(row.c.position)
-    if only_open:
-        query = query.where(row.c.status == "open")
-    return [Gate.model_validate(as_dict(one)) for one in connection.execute(query)]
+    rows = connection.execute(_of_execution(GateRow, "position"), {"execution": execution_id})
+    return [Gate.model_validate(as_dict(one)) for one in rows]
 
 
 def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
@@ -210,5 +186,38 @@ def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:
 
 def load_logs(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:
     """Return the audit log, oldest first."""
-    row = table(LogRow)
-    return connection.execute(select(row).where(row.c.execution_id == execution_id).order_by(row.c.id)).all()
+    return connection.execute(_of_execution(LogRow, "id"), {"execution": execution_id}).all()
+
+
+# Statements, each built once: building one costs more than running it.
+
+
+@cache
+def _of_execution(model: type[Base], *order: str) -> Select[Any]:
+    row = table(model)
+    key = row.c.id if model is ExecutionRow else row.c.execution_id
+    return select(row).where(key == bindparam("execution")).order_by(*(row.c[name] for name in order))
+
+
+@cache
+def _by_id(model: type[Base]) -> Select[Any]:
+    return select(table(model)).where(table(model).c.id == bindparam("key"))
+
+
+@cache
+def _members() -> Select[Any]:
+    row = table(MemberRow)
+    return select(row).where(row.c.squad_id == bindparam("squad")).order_by(row.c.position)
+
+
+@cache
+def _record() -> Select[Any]:
+    row = table(JournalRow)
+    return select(row.c.record).where(row.c.task_id == bindparam("task"), row.c.key == bindparam("name"))
+
+
+@cache
+def _transitions() -> Select[Any]:
+    row = table(TransitionRow)
+    mine = (row.c.execution_id == bindparam("execution"), row.c.seq > bindparam("after"))
+    return select(row).where(*mine).order_by(row.c.seq)

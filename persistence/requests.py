@@ -1,9 +1,10 @@
 """Requests to an execution that somebody drives: rows, honoured in order, each once."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from persistence.tables import RequestRow, table, utc_now
 
@@ -20,9 +21,7 @@ def add_request(connection: Connection, execution_id: UUID, kind: str, payload: 
 
 def next_request(connection: Connection, execution_id: UUID) -> Row[Any] | None:
     """Return the oldest open request, or None."""
-    row = table(RequestRow)
-    query = select(row).where(row.c.execution_id == execution_id, row.c.status == "open").order_by(row.c.id).limit(1)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_oldest_open(), {"execution": execution_id}).one_or_none()
 
 
 def requests_waiting(connection: Connection, execution_id: UUID) -> set[str]:
@@ -43,3 +42,10 @@ def close_request(connection: Connection, number: int, status: str, outcome: dic
     statement = update(row).where(row.c.id == number, row.c.status == "open")
     values = {"status": status, "outcome": outcome, "closed_at": utc_now()}
     return connection.execute(statement.values(**values)).rowcount == 1
+
+
+@cache
+def _oldest_open() -> Select[Any]:
+    row = table(RequestRow)
+    mine = (row.c.execution_id == bindparam("execution"), row.c.status == "open")
+    return select(row).where(*mine).order_by(row.c.id).limit(1)

@@ -57,7 +57,7 @@ class OneHopSaver(AsyncSqliteSaver):
         about = json.dumps(get_checkpoint_metadata(config, metadata), ensure_ascii=False).encode("utf-8", "ignore")
         parent = where.get("checkpoint_id")
         row = (thread_id, ns, checkpoint["id"], parent, *self.serde.dumps_typed(checkpoint), about)
-        await self._hops.write(lambda connection: _execute(connection, _PUT, row))
+        await self._hops.insert(_PUT, [row])
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(
@@ -76,14 +76,14 @@ class OneHopSaver(AsyncSqliteSaver):
             for index, (channel, value) in enumerate(writes)
         ]
         statement = _PUT_WRITES.format("REPLACE" if known else "IGNORE")
-        await self._hops.write(lambda connection: _execute(connection, statement, *rows))
+        await self._hops.insert(statement, rows)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete everything that is stored of a thread."""
 
         def delete(connection: Connection) -> None:
             for statement in ("DELETE FROM checkpoints WHERE thread_id = ?", "DELETE FROM writes WHERE thread_id = ?"):
-                _execute(connection, statement, (str(thread_id),))
+                connection.exec_driver_sql(statement, (str(thread_id),))
 
         await self._hops.write(delete)
 
@@ -94,7 +94,3 @@ class OneHopSaver(AsyncSqliteSaver):
     def list(self, config: RunnableConfig | None, **_filters: Any) -> Iterator[CheckpointTuple]:
         """Refuse, as :meth:`get_tuple` does."""
         raise ConfigurationError("this checkpointer is asynchronous", hint="use aget_state_history")
-
-
-def _execute(connection: Connection, statement: str, *rows: tuple[Any, ...]) -> None:
-    connection.exec_driver_sql(statement, list(rows))

@@ -14,7 +14,7 @@ from persistence.faults import translated
 if TYPE_CHECKING:
     from persistence.database import Database
 
-__all__ = ["database_of", "fresh", "on_session", "unit"]
+__all__ = ["database_of", "fresh", "is_idle", "on_session", "unit"]
 
 T = TypeVar("T")
 _INSIDE = "squad_inside_unit"
@@ -81,9 +81,16 @@ async def fresh(session: AsyncSession) -> None:
 
     A session that polls would otherwise see the same moment for ever. One that has written keeps its transaction.
     """
-    own = session.new or session.dirty or session.deleted or session.info.get(_INSIDE)
-    if session.in_transaction() and not own and not await _holds_lock(session):
+    await is_idle(session)
+
+
+async def is_idle(session: AsyncSession) -> bool:
+    """Tell whether the session holds nothing that is yet to be committed; its reading transaction, if any, is ended."""
+    if session.new or session.dirty or session.deleted or session.info.get(_INSIDE) or await _holds_lock(session):
+        return False
+    if session.in_transaction():
         await session.commit()
+    return True
 
 
 async def _holds_lock(session: AsyncSession) -> bool:

@@ -1,0 +1,105 @@
+"""What the database knows of a board, and the rules' board that follows from it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from delegation import Assignment, Board, Deliverable, Gate, GateStatus, OutcomeStatus, Plan, Schedule, SquadMember
+from persistence import Assigned, Done, load_assignments, load_gates, load_work
+
+__all__ = ["BoardFacts", "read_board"]
+
+_UNFINISHED = frozenset({OutcomeStatus.BLOCKED, OutcomeStatus.FAILED, OutcomeStatus.REFUSED})
+
+
+@dataclass(frozen=True)
+class BoardFacts:
+    """What the database knows of a board."""
+
+    assignments: dict[str, Assigned]
+    work: list[Done]
+    gates: list[Gate]
+
+    def board(
+        self,
+        plan: Plan,
+        members: Sequence[SquadMember],
+        *,
+        round_: int,
+        sent_back: Collection[str],
+        max_refusals: int,
+        present: Collection[str] | None = None,
+    ) -> Board:
+        """Return the rules' board.
+
+        Args:
+            plan: the subtasks.
+            members: the squad's.
+            round_: which opening for work this is; one more for each rework.
+            sent_back: ids of the subtasks that a review or test sent back before this round.
+            max_refusals: how many members may refuse a subtask.
+            present: the members whose turn it is in this opening; None means all.
+        """
+        given = [
+            Assignment(subtask_id=one.subtask_id, member_id=one.member_id, start=one.start, finish=one.finish)
+            for one in self.assignments.values()
+        ]
+        return Board(
+            plan,
+            Schedule(assignments=given, makespan=0.0, critical_path=[]),
+            members,
+            outcomes=self.outcomes(round_, sent_back),
+            present=present,
+            refusals=self.refusals(),
+            max_refusals=max_refusals,
+        )
+
+    def outcomes(self, round_: int, findings: Collection[str]) -> dict[str, OutcomeStatus]:
+        """Return the ends that count in this round, by subtask.
+
+        A subtask that was sent back counts only with an outcome of this round; one that could not go on is open again
+        once the question about it has been answered.
+        """
+        ends: dict[str, OutcomeStatus] = {}
+        for done in self.work:
+            ends.pop(done.subtask_id, None)
+            sent_back = done.subtask_id in findings and done.round < round_
+            if not sent_back and not (done.outcome.status in _UNFINISHED and self._answered_since(done)):
+                ends[done.subtask_id] = done.outcome.status
+        return ends
+
+    def refusals(self) -> dict[str, set[str]]:
+        """Return who has refused what, since a human last said something about it."""
+        refused: dict[str, set[str]] = {}
+        for done in self.work:
+            if done.outcome.status == OutcomeStatus.REFUSED and not self._answered_since(done):
+                refused.setdefault(done.subtask_id, set()).add(done.member_id)
+        return refused
+
+    def answers(self, subtask_id: str) -> list[str]:
+        """Return what humans answered to questions about the subtask."""
+        given = [gate.answer for gate in self.gates if gate.subtask_id == subtask_id and gate.answer]
+        return [str(answer.get("text") or answer.get("decision")) for answer in given]
+
+    def _answered_since(self, done: Done) -> bool:
+        return any(
+            gate.subtask_id == done.subtask_id
+            and gate.status == GateStatus.ANSWERED
+            and (gate.closed_at or done.at) >= done.at
+            for gate in self.gates
+        )
+
+    def deliverables(self) -> dict[str, Deliverable]:
+        """Return the newest deliverable of each subtask that has one."""
+        return {done.subtask_id: done.outcome.deliverable for done in self.work if done.outcome.deliverable}
+
+
+def read_board(connection: Connection, execution_id: UUID) -> BoardFacts:
+    """Read what the database knows of the execution's board, all of one moment."""
+    return BoardFacts(
+        load_assignments(connection, execution_id),
+        load_work(connection, execution_id),
+        load_gates(connection, execution_id),
+    )
