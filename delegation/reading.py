@@ -1,20 +1,30 @@
 """A task as the rules read it: its blocks, and the words of what a person wrote, apart from code and logs."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from delegation.lexicon import Hit, Lexicon, words_of
 from delegation.sections import Section
 from delegation.task import Task
 from delegation.text import Block, BlockKind, plain, split
 
-__all__ = ["LONGEST_DESCRIPTION", "Reading"]
+__all__ = ["LONGEST_DESCRIPTION", "Reading", "reading_of"]
 
 LONGEST_DESCRIPTION = 100_000
 """Characters of a description that are analysed; whatever comes after is said to have been left out."""
 
 _PROSE = frozenset({BlockKind.PARAGRAPH, BlockKind.ITEM, BlockKind.HEADING})
 _NOT_CONTENT = frozenset({Section.ENVIRONMENT, Section.KIND, Section.NOTES})
+
+
+def reading_of(task: Task) -> "Reading":
+    """Return the task, read; the last few are kept, since every subtask's work looks at the same text."""
+    return _reading(task.title, task.description, tuple(task.acceptance_criteria))
+
+
+@lru_cache(maxsize=16)
+def _reading(title: str, description: str, criteria: tuple[str, ...]) -> "Reading":
+    return Reading(Task.model_construct(title=title, description=description, acceptance_criteria=list(criteria)))
 
 
 @dataclass(frozen=True)

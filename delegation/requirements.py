@@ -7,7 +7,7 @@ from delegation.lexicon import Hit
 from delegation.mentions import mentions_of
 from delegation.plan import Criterion, Requirements, TaskType
 from delegation.questions import questions_of
-from delegation.reading import LONGEST_DESCRIPTION, Reading
+from delegation.reading import LONGEST_DESCRIPTION, Reading, reading_of
 from delegation.task import Task
 
 __all__ = ["requirements_of"]
@@ -49,7 +49,7 @@ _AREA_OF_TYPE: dict[TaskType, str] = {
 
 def requirements_of(task: Task) -> Requirements:
     """Read a task's requirements out of its text; the same text gives the same requirements."""
-    reading = Reading(task)
+    reading = reading_of(task)
     verdict = classify(reading)
     areas = _areas(reading, verdict.type)
     skills = reading.find(SKILLS)

@@ -20,12 +20,12 @@ from persistence import (
     Database,
     Effects,
     Move,
-    Record,
     create_execution,
     execution_on_thread,
     insert_squad,
     insert_task,
-    load_record,
+    load_execution,
+    load_move,
     load_transition,
 )
 
@@ -53,21 +53,19 @@ async def start_execution(
     assert info is not None  # every node has one
     task_id, thread_id = info.task_id, str(info.thread_id)
 
-    def look(connection: Connection) -> tuple[dict[str, Any] | None, Row[Any] | None, Row[Any] | None]:
-        record = load_record(connection, task_id)
-        row = None if record else execution_on_thread(connection, thread_id)
-        return record, row, load_transition(connection, row.id, 1) if row else None
+    def look(connection: Connection) -> tuple[Row[Any] | None, Row[Any] | None, Row[Any] | None]:
+        made = load_move(connection, task_id)
+        row = load_execution(connection, made.execution_id) if made else execution_on_thread(connection, thread_id)
+        return made, row, load_transition(connection, row.id, 1) if row else None
 
-    record, row, first = await database.read(look)
-    if record is not None:
-        return _update(record)
-    if row is not None and first is not None and row.status not in FINAL_STATES:
-        if await is_stored(config, first.checkpoint_id):
+    made, row, first = await database.read(look)
+    if row is not None and first is not None and (made or row.status not in FINAL_STATES):
+        if made is None and await is_stored(config, first.checkpoint_id):
             raise ExecutionBusy(
                 f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
                 hint=f"squad resume {row.id}, or run without input to go on",
             )
-        return _update({"execution_id": str(row.id), "task": {"id": str(row.task_id)}})
+        return _update(row.id, row.task_id)
     return await _create(services, database, state, config, runtime)
 
 
@@ -82,7 +80,6 @@ async def _create(
     info = runtime.execution_info
     assert info is not None  # every node has one
     execution_id, stored_task_id, squad_id = uuid4(), uuid4(), uuid4()
-    record = {"execution_id": str(execution_id), "task": {"id": str(stored_task_id), "title": task.title}}
     move = Move(
         execution_id=execution_id,
         from_state=WorkflowState.PENDING,
@@ -91,7 +88,7 @@ async def _create(
         task_id=info.task_id,
         checkpoint_id=root_checkpoint_id(config, runtime),
     )
-    effects = Effects(record=Record(info.task_id, "", record))
+    effects = Effects()
 
     def make(connection: Connection) -> Planned:
         insert_task(connection, stored_task_id, task)
@@ -107,7 +104,7 @@ async def _create(
 
     await services.engine.perform(database, make, enters=move.to_state)
     await _tell(services, database, execution_id, state, runtime, move, effects)
-    return _update(record)
+    return _update(execution_id, stored_task_id)
 
 
 async def _tell(
@@ -126,8 +123,9 @@ async def _tell(
     await step.tell_all(move, effects, 1)
 
 
-def _update(record: dict[str, Any]) -> dict[str, Any]:
-    return FRESH | record | {"status": WorkflowState.ANALYZING.value, "seq": 1, "squad": None}
+def _update(execution_id: UUID, task_id: UUID) -> dict[str, Any]:
+    made = {"execution_id": str(execution_id), "task": {"id": str(task_id)}, "squad": None}
+    return FRESH | made | {"status": WorkflowState.ANALYZING.value, "seq": 1}
 
 
 def task_from(given: Any) -> Task:

@@ -1,8 +1,8 @@
-"""The step protocol: look into the journal, act, commit effects and record together.
+"""The step protocol: look whether the step was made already, act, commit effects and transition together.
 
 A step is one run of one node. Its transaction holds the compare-and-swap of the execution's row, everything that the
-step wants stored, and the record under LangGraph's task id. So an effect is stored once whatever dies when, and no
-act whose result was committed is done again.
+step wants stored, and the transition, which is the step's record under LangGraph's task id. So an effect is stored
+once whatever dies when, and no act whose result was committed is done again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,9 +29,8 @@ from persistence import (
     Effects,
     Facts,
     Move,
-    Record,
     load_execution,
-    load_record,
+    load_move,
     load_transition,
     next_request,
 )
@@ -92,8 +91,6 @@ class Step:
             checkpoint_id=self.checkpoint_id,
         )
         seq = self.state["seq"] + 1
-        record = {"delta": delta, "status": decided.to_state.value, "seq": seq}
-        decided.effects.record = Record(self.task_id, "", record)
 
         def decide(connection: Connection) -> Planned:
             self.drive.asked = next_request(connection, self.execution_id) is not None
@@ -219,21 +216,26 @@ async def _look(step: Step, config: RunnableConfig, *, may_move: bool) -> dict[s
     """Look into journal and log; returns the thread's update where the move is made already."""
     node, seq = step.node, step.state["seq"]
 
-    def look(connection: Connection) -> tuple[Row[Any], dict[str, Any] | None, Row[Any] | None, bool]:
+    def look(connection: Connection) -> tuple[Row[Any], Row[Any] | None, Row[Any] | None, bool]:
         row = load_execution(connection, step.execution_id)
         moved = load_transition(connection, step.execution_id, seq + 1) if row.seq > seq else None
         asked = next_request(connection, step.execution_id) is not None
-        return row, load_record(connection, step.task_id), moved, asked
+        return row, load_move(connection, step.task_id), moved, asked
 
-    row, record, moved, asked = await step.database.read(look)
-    if record is not None:
-        return decode(record["delta"]) | {"status": record["status"], "seq": record["seq"]}
+    row, made, moved, asked = await step.database.read(look)
+    if made is not None:
+        return _update(made)
     if row.status == node and row.seq == seq:
         return await honour_requests(step) if asked and may_move else None
     if moved is not None and moved.from_state == node and not await is_stored(config, moved.checkpoint_id):
         # the checkpoint that the step was made under was lost with its process: this is that step, under a new id
-        return decode(moved.delta) | {"status": moved.to_state, "seq": moved.seq}
+        return _update(moved)
     raise moved_on(row, node, seq)
+
+
+def _update(move: Row[Any]) -> dict[str, Any]:
+    """Return a stored move as the update of the thread that its step made."""
+    return decode(move.delta) | {"status": move.to_state, "seq": move.seq}
 
 
 async def honour_requests(step: Step) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Record:
-    """What a step leaves in the journal under its LangGraph task id."""
+    """What a step leaves in the journal under its LangGraph task id, besides the transition that it makes."""
 
     task_id: str
     key: str

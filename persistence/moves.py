@@ -113,7 +113,6 @@ def _row_values(move: Move, now: datetime) -> dict[str, Any]:
 
 def _announce(move: Move, seq: int, effects: Effects) -> None:
     text = f"{move.from_state} -> {move.to_state}" + (f": {move.reason}" if move.reason else "")
-    effects.log("transition", text, seq=seq)
     message = Message(
         execution_id=move.execution_id,
         sender="workflow",

@@ -40,6 +40,7 @@ __all__ = [
     "load_facts",
     "load_gates",
     "load_logs",
+    "load_move",
     "load_progress",
     "load_record",
     "load_transition",
@@ -105,8 +106,13 @@ def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     return Facts(execution.task_id, task_of(task), squad)
 
 
-def load_record(connection: Connection, task_id: str, key: str = "") -> dict[str, Any] | None:
-    """Return what a step left in the journal, or None where it has not been done."""
+def load_move(connection: Connection, task_id: str) -> Row[Any] | None:
+    """Return the transition that the step of that LangGraph task id made, or None where it made none."""
+    return connection.execute(_move(), {"task": task_id}).one_or_none()
+
+
+def load_record(connection: Connection, task_id: str, key: str) -> dict[str, Any] | None:
+    """Return what a step left in the journal under that key, or None."""
     record: dict[str, Any] | None = connection.execute(_record(), {"task": task_id, "name": key}).scalar()
     return record
 
@@ -208,6 +214,12 @@ def _by_id(model: type[Base]) -> Select[Any]:
 def _members() -> Select[Any]:
     row = table(MemberRow)
     return select(row).where(row.c.squad_id == bindparam("squad")).order_by(row.c.position)
+
+
+@cache
+def _move() -> Select[Any]:
+    row = table(TransitionRow)
+    return select(row).where(row.c.task_id == bindparam("task"))
 
 
 @cache

@@ -188,7 +188,10 @@ class ExecutionRow(Base):
 
 
 class TransitionRow(Base):
-    """One move of the lifecycle, with what it changed in the working state: the log rebuilds the thread."""
+    """One move of the lifecycle, with what it changed in the working state: the log rebuilds the thread.
+
+    Under ``task_id``, LangGraph's id of the step that made it, it is also the step's record in the journal.
+    """
 
     __tablename__ = "transitions"
     __table_args__ = (_state_check("from_state", "from_state"), _state_check("to_state", "to_state"))
@@ -200,7 +203,7 @@ class TransitionRow(Base):
     reason: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column("metadata")
     delta: Mapped[dict[str, Any]]
-    task_id: Mapped[str | None]
+    task_id: Mapped[str | None] = mapped_column(index=True)
     checkpoint_id: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -292,9 +295,9 @@ class GateRow(Base):
 
 
 class JournalRow(Base):
-    """What one step recorded under its LangGraph task id, so that the same step never acts twice.
+    """What a step recorded under its LangGraph task id besides a transition, so that it never acts twice.
 
-    ``key`` tells apart what one task does several times: the subtask on the board, the answer in a gate.
+    ``key`` tells apart what one task does several times, such as taking one answer after another.
     """
 
     __tablename__ = "journal"

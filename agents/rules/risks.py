@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from delegation import Task
 from delegation.keywords import HARDNESS
-from delegation.reading import Reading
+from delegation.reading import reading_of
 
 __all__ = ["Risk", "risks_of"]
 
@@ -30,7 +30,7 @@ class Risk:
 
 def risks_of(task: Task) -> list[Risk]:
     """Return the risks that the task's text names, in a fixed order."""
-    found = Reading(task).find(HARDNESS)
+    found = reading_of(task).find(HARDNESS)
     return [
         Risk(name, [hit.phrase for hit in found[name]][:8], f"Risk ({name}): {question}")
         for name, question in _QUESTIONS.items()

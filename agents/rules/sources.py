@@ -7,7 +7,7 @@ from agents.role_agent import Brief
 from delegation.keywords import AREAS
 from delegation.lexicon import words_of
 from delegation.mentions import interfaces_in, mentions_of
-from delegation.reading import Reading
+from delegation.reading import Reading, reading_of
 from delegation.sections import Section
 from delegation.text import Block, BlockKind, plain, sentences
 
@@ -26,7 +26,7 @@ class Sources:
     @cached_property
     def reading(self) -> Reading:
         """The task, read."""
-        return Reading(self.brief.task)
+        return reading_of(self.brief.task)
 
     @cached_property
     def interfaces(self) -> list[str]:

@@ -220,9 +220,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_transitions_execution_id")),
         sa.PrimaryKeyConstraint("execution_id", "seq", name=op.f("pk_transitions")),
     )
+    op.create_index(op.f("ix_transitions_task_id"), "transitions", ["task_id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_transitions_task_id"), table_name="transitions")
     op.drop_table("transitions")
     op.drop_index(op.f("ix_requests_execution_id"), table_name="requests")
     op.drop_table("requests")
