@@ -1,0 +1,204 @@
+"""What each command does: it reads the task or the id, works on one open database, and returns the reply."""
+
+import asyncio
+import os
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from delegation import DatabaseError, ExecutionBusy, InputError, Task
+from graph.cli_driving import AT_REST, Desk, drive, summary_reply
+from graph.cli_output import Reply, screen, show_log, show_rows
+from graph.cli_signals import Interrupted, Interrupts
+from graph.cli_storing import store_execution, store_task
+from graph.intake_text import clean
+from graph.lifecycle import FINAL_STATES, WorkflowState, legal_moves, progress_of
+from graph.orchestrator import TaskOrchestrator
+from graph.requests import Request
+from graph.summary import transition_json
+from persistence import Database, TaskExecutionService, as_uuid, load_execution, load_transitions
+
+__all__ = ["perform"]
+
+
+def perform(args: Namespace, task: Task | None, interrupts: Interrupts) -> Reply:
+    """Do what was typed and return the reply.
+
+    Ids are checked before the database is opened. ``task`` is a new one to run.
+
+    Raises:
+        SquadError: it was refused.
+        Interrupted: a signal came, and the running step was ended and saved.
+    """
+    command = _COMMANDS[args.command]
+    for name, what in (("execution", "an execution"), ("gate", "a gate"), ("task", "a task")):
+        if getattr(args, name, None) is not None:
+            setattr(args, name, as_uuid(getattr(args, name), what))
+    return asyncio.run(_at_a_desk(args, command, task, interrupts))
+
+
+async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, interrupts: Interrupts) -> Reply:
+    desk: Desk | None = None
+    console = screen()
+    interrupts.watch(lambda line: console.print(f"squad: {line}", soft_wrap=True, markup=False))
+    try:
+        async with await _open(args) as database:
+            desk = Desk(args, database, TaskOrchestrator(database=database), console)
+            return await command(desk, task)
+    except asyncio.CancelledError:
+        if not interrupts.has_come:
+            raise
+        raise _interrupted(args, desk) from None
+
+
+async def _open(args: Namespace) -> Database:
+    try:
+        return await Database.open(args.db or os.environ.get("SQUAD_DATABASE_URL", "").strip() or None)
+    except OSError as error:  # the default's folder cannot be made
+        raise DatabaseError(f".squad: {error.strerror or error}", hint="name another database with --db") from None
+
+
+def _interrupted(args: Namespace, desk: Desk | None) -> Interrupted:
+    if desk is not None and desk.execution_id is not None:
+        message = f"stopped by a signal; execution {desk.execution_id} is saved and can be resumed"
+        return Interrupted(message, desk.resume_command(), code="drained")
+    if args.command in {"block", "answer", "cancel"}:
+        return Interrupted("stopped by a signal", f"squad status {args.execution} shows whether it was done")
+    return Interrupted()
+
+
+async def _run(desk: Desk, task: Task | None) -> Reply:
+    """Make an execution of a new or a stored task, and drive it."""
+    making = asyncio.ensure_future(_make(desk, task))
+    try:
+        desk.execution_id = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        desk.execution_id = await making  # it may have been stored already, and then it must be named
+        raise
+    desk.say(f"execution {desk.execution_id}")
+    desk.say(f"to go on after an interruption: {desk.resume_command()}")
+    return await drive(desk, desk.execution_id)
+
+
+async def _make(desk: Desk, task: Task | None) -> UUID:
+    async with desk.database.session() as db:
+        if task is None:
+            return await store_execution(db, desk.orchestrator, desk.args.task)
+        return await store_task(db, desk.orchestrator, task)
+
+
+async def _resume(desk: Desk, _task: Task | None) -> Reply:
+    """Go on with an execution, unless it has ended."""
+    summary = await desk.summary(desk.args.execution)
+    if summary["status"] in FINAL_STATES:
+        return summary_reply(summary)
+    desk.execution_id = desk.args.execution
+    return await drive(desk, desk.args.execution, summary)
+
+
+async def _status(desk: Desk, _task: Task | None) -> Reply:
+    """Show an execution's summary."""
+    return summary_reply(await desk.summary(desk.args.execution), 0)
+
+
+async def _list(desk: Desk, _task: Task | None) -> Reply:
+    """List the executions."""
+    async with desk.database.session() as db:
+        found = await TaskExecutionService.list_task_executions(db)
+    rows = [
+        {
+            "execution_id": str(execution.id),
+            "task": task.title,
+            "status": execution.status,
+            "progress_percentage": progress_of(execution.status, execution.origin_state),
+            "created_at": execution.started_at.isoformat(),
+        }
+        for execution, task in found
+    ]
+    return Reply(rows, partial(show_rows, rows))
+
+
+async def _log(desk: Desk, _task: Task | None) -> Reply:
+    """List an execution's transitions."""
+    key = desk.args.execution
+
+    def load(connection: Any) -> list[dict[str, Any]]:
+        load_execution(connection, key)
+        return [transition_json(one) for one in load_transitions(connection, key)]
+
+    transitions = await desk.database.read(load)
+    return Reply(transitions, partial(show_log, transitions))
+
+
+async def _answer(desk: Desk, _task: Task | None) -> Reply:
+    """Answer a gate, and go on unless more questions are open."""
+    args = desk.args
+    _check_state(args.next_state)
+    text = clean(args.text).strip() if args.text else None
+    done = await desk.orchestrator.answer(
+        args.execution, args.gate, decision=args.decision, text=text, next_state=args.next_state
+    )
+    if isinstance(done, Request):
+        await done.wait()
+    summary = await desk.summary(args.execution)
+    if args.no_run or summary["status"] in AT_REST:
+        return summary_reply(summary)
+    desk.execution_id = args.execution
+    try:
+        return await drive(desk, args.execution, summary)
+    except ExecutionBusy as busy:
+        desk.say(f"squad: answered; {busy.message} and goes on there")
+        return summary_reply(await desk.summary(args.execution))
+
+
+async def _block(desk: Desk, _task: Task | None) -> Reply:
+    """Stop an execution with a question."""
+    args = desk.args
+    question = clean(args.text).strip()
+    if not question:
+        raise InputError("the question to the human is empty", hint='squad block ID "Which API is meant?"')
+    metadata = {"severity": clean(args.severity).strip()} if args.severity else {}
+    async with desk.database.session() as db:
+        done = await desk.orchestrator.handle_blocker(
+            db=db, execution_id=args.execution, blocker_description=question, blocker_metadata=metadata
+        )
+    return await _intervened(desk, done)
+
+
+async def _cancel(desk: Desk, _task: Task | None) -> Reply:
+    """End an execution that nobody wants any more."""
+    async with desk.database.session() as db:
+        done = await desk.orchestrator.cancel(
+            db=db, execution_id=desk.args.execution, reason="by hand, on the command line"
+        )
+    return await _intervened(desk, done)
+
+
+async def _intervened(desk: Desk, done: object) -> Reply:
+    if isinstance(done, Request):
+        desk.say("squad: it is being worked on; waiting for the driver to do as asked")
+        await done.wait()
+    return summary_reply(await desk.summary(desk.args.execution), 0)
+
+
+def _check_state(name: str | None) -> None:
+    """Refuse a next state that is no state at all; one that may not follow is the lifecycle's to refuse."""
+    if name is not None and name not in set(WorkflowState):
+        legal = ", ".join(legal_moves(WorkflowState.BLOCKED))
+        raise InputError(f"{name!r} is not a state", hint=f"an answer may go on to {legal}")
+
+
+_Command = Callable[[Desk, Task | None], Awaitable[Reply]]
+
+_COMMANDS: dict[str, _Command] = {
+    "run": _run,
+    "resume": _resume,
+    "status": _status,
+    "list": _list,
+    "log": _log,
+    "answer": _answer,
+    "block": _block,
+    "cancel": _cancel,
+}

@@ -1,0 +1,188 @@
+"""The command line's grammar: what may be typed, and what is said where it cannot be understood.
+
+Nothing heavy is imported here, so that help and complaints about usage come at once.
+"""
+
+import argparse
+import difflib
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+__all__ = ["UsageError", "parse", "wants_json"]
+
+
+class UsageError(Exception):
+    """What was typed is no command; ``hint`` says what would be one."""
+
+    code = "usage"
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises instead of printing its usage and leaving with a status of its own."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+_MARK = "\0"
+"""What no argument of a program can hold."""
+
+_EXIT = """exit status:
+  0   completed, or done as asked
+  1   failed or refused
+  2   waits for a human
+  64  bad usage or input
+  75  stopped by a signal; the message says how to go on
+"""
+
+_ENVIRONMENT = """environment:
+  SQUAD_DATABASE_URL  the database, where --db names none; else it is a file in .squad/
+  SQUAD_DEBUG         set to 1, an internal error shows its traceback
+"""
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", nargs="?", metavar="FILE|-|TEXT", help="a task: a file, standard input, or its text")
+    parser.add_argument("--task", metavar="ID", help="run a task that is stored already, instead of a new one")
+
+
+def _execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("execution", metavar="ID", help="the execution, as `squad list` shows it")
+
+
+def _answer(parser: argparse.ArgumentParser) -> None:
+    _execution(parser)
+    parser.add_argument("gate", metavar="GATE", help="the question's id, as `squad status` shows it")
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="the answer in words")
+    decisions = ["approve", "edit", "reject", "respond"]
+    parser.add_argument("--decision", choices=decisions, default="respond", help="default: respond")
+    parser.add_argument("--next-state", metavar="STATE", help="where to go on; default: where it came from")
+    parser.add_argument("--no-run", action="store_true", help="only answer; `squad resume` goes on later")
+
+
+def _block(parser: argparse.ArgumentParser) -> None:
+    _execution(parser)
+    parser.add_argument("text", metavar="TEXT", help="the question to the human")
+    parser.add_argument("--severity", metavar="WORD", help="how bad it is, for example high; kept with the question")
+
+
+def _nothing(_parser: argparse.ArgumentParser) -> None:
+    """Take no arguments of its own."""
+
+
+_COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
+    "run": ("FILE|-|TEXT | --task ID", "work on a task until it ends or needs a human", _run),
+    "resume": ("ID", "go on with an execution; one that has ended shows its summary", _execution),
+    "status": ("ID", "show an execution's summary", _execution),
+    "list": ("", "list the executions, newest first", _nothing),
+    "log": ("ID", "list an execution's transitions", _execution),
+    "answer": (
+        "ID GATE [TEXT] [--decision WORD] [--next-state STATE] [--no-run]",
+        "answer a question, and go on",
+        _answer,
+    ),
+    "block": ("ID TEXT [--severity WORD]", "stop an execution with a question to a human", _block),
+    "cancel": ("ID", "end an execution that nobody wants any more", _execution),
+}
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return what was typed; ``command`` is the command's name.
+
+    Raises:
+        UsageError: it cannot be understood.
+        SystemExit: it was a call for help, which has been printed.
+    """
+    if not argv:
+        raise UsageError("no command is given", hint='squad run "Add a login page", or squad --help')
+    name, *rest = argv
+    if name not in _COMMANDS:
+        _help_or_complain(name)
+    arguments, summary, declare = _COMMANDS[name]
+    parser = _Parser(
+        prog=f"squad {name}",
+        usage=" ".join(filter(None, [f"squad {name}", arguments, "[--json] [--db URL]"])),
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    declare(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, errors too")
+    parser.add_argument("--db", metavar="URL", help="the database: an SQLAlchemy URL or a path")
+    # intermixed, so that an answer's words may stand before and after its options
+    found, unknown = parser.parse_known_intermixed_args(_marked(rest))
+    if unknown:
+        _complain_of_rest(parser.prog, name, _unmarked(unknown))
+    for field, value in vars(found).items():
+        setattr(found, field, _unmarked([value])[0] if isinstance(value, str) else value)
+    found.command = name
+    _check(found)
+    return found
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether JSON is asked for, also where the rest cannot be understood."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return "--json" in options
+
+
+def _marked(words: list[str]) -> list[str]:
+    """Mark what follows ``--`` as no option; argparse forgets about that when it parses intermixed."""
+    end = words.index("--") if "--" in words else len(words)
+    return words[:end] + [_MARK + word for word in words[end + 1 :]]
+
+
+def _unmarked(words: list[str]) -> list[str]:
+    return [word.removeprefix(_MARK) for word in words]
+
+
+def _help_or_complain(name: str) -> NoReturn:
+    parser = _Parser(
+        prog="squad",
+        usage="squad COMMAND …",
+        description="Conducts a squad of software agents through one task, durably.",
+        epilog="\n".join([_commands(), _EXIT, _ENVIRONMENT, "`squad COMMAND --help` tells more about a command."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if name in {"-h", "--help", "help"}:
+        parser.print_help()
+        raise SystemExit(0)
+    if name.startswith("-"):
+        raise UsageError(f"{name!r} stands before the command", hint=f"squad COMMAND … {name}")
+    close = difflib.get_close_matches(name, _COMMANDS, n=1)
+    hint = f"did you mean `squad {close[0]}`?" if close else f"the commands are {', '.join(_COMMANDS)}"
+    if any(char in name for char in " ./"):
+        hint = "a task is given to the command run: squad run FILE, or squad run TEXT"
+    shown = name if len(name) <= 80 else name[:79] + "…"
+    raise UsageError(f"there is no command {shown!r}", hint=hint)
+
+
+def _commands() -> str:
+    lines = [f"  {name:8}{summary}" for name, (_, summary, _) in _COMMANDS.items()]
+    return "\n".join(["commands:", *lines, ""])
+
+
+def _complain_of_rest(prog: str, name: str, unknown: list[str]) -> NoReturn:
+    if all(one.startswith("-") for one in unknown):
+        raise UsageError(f"{prog} has no option {unknown[0]!r}", hint=f"{prog} --help")
+    takes_text = name in {"run", "answer", "block"}
+    hint = "put a text of several words in quotes" if takes_text else f"{prog} --help"
+    raise UsageError(f"{prog} takes no further argument {unknown[0]!r}", hint=hint)
+
+
+def _check(found: argparse.Namespace) -> None:
+    """Check what argparse cannot say: what goes together, and what must not be empty."""
+    if found.db is not None and not found.db.strip():
+        raise UsageError("--db names no database", hint="give a path, or leave it out")
+    if found.command == "run" and (found.source is None) == (found.task is None):
+        what = "no task is given" if found.task is None else "a task and --task are given, and only one can be run"
+        raise UsageError(what, hint='squad run FILE, squad run - or squad run "Add a login page"; or --task ID alone')
+    if found.command == "answer" and found.decision == "respond" and not (found.text or "").strip():
+        raise UsageError("an answer needs its words", hint='squad answer ID GATE "text", or --decision approve')
+    if found.command == "block" and not found.text.strip():
+        raise UsageError("the question to the human is empty", hint='squad block ID "Which API is meant?"')
