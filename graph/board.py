@@ -92,7 +92,7 @@ class BoardNodes:
     ) -> dict[str, Any]:
         """Let one member work until nothing on the board is left for it."""
         step, recorded = await open_step(
-            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, may_move=False
+            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, requests="leave"
         )
         if recorded is None:
             with step.at_work():
@@ -105,7 +105,9 @@ class BoardNodes:
         """Hold the standup and decide: on to the review, again to the board, to a human, or give up."""
         if state["status"] != WorkflowState.IN_PROGRESS:
             return {}  # open_board found it closed already
-        step, recorded = await open_step(self._services, WorkflowState.IN_PROGRESS, state, config, runtime)
+        step, recorded = await open_step(
+            self._services, WorkflowState.IN_PROGRESS, state, config, runtime, requests="look"
+        )
         if recorded is not None:
             return recorded
         if trouble := self._services.boards.troubles.pop(step.execution_id, None):

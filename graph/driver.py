@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ class Driver:
             await drive.tell(Event(kind="end", execution_id=execution_id, seq=seq, data={"status": summary["status"]}))
         return summary
 
-    async def stream(self, execution_id: UUID, settings: RunSettings) -> AsyncIterator[Event]:
+    async def stream(self, execution_id: UUID, settings: RunSettings) -> AsyncGenerator[Event, None]:
         """Drive in a task of its own and yield what happens; leaving the loop drains the step that runs."""
         queue: asyncio.Queue[Event | None] = asyncio.Queue(_QUEUE_LENGTH)
         control, listening = RunControl(), True

@@ -1,6 +1,6 @@
 """The orchestrator: what callers start, watch, stop, answer and steer executions with."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -114,10 +114,9 @@ class TaskOrchestrator:
         """
         return await self._ready().run(as_uuid(execution_id, "an execution"), self.settings)
 
-    async def stream(self, execution_id: UUID | str) -> AsyncIterator[Event]:
+    def stream(self, execution_id: UUID | str) -> AsyncGenerator[Event, None]:
         """Drive the execution and yield what happens; leaving the loop drains the running step. Raises as ``run``."""
-        async for event in self._ready().stream(as_uuid(execution_id, "an execution"), self.settings):
-            yield event
+        return self._ready().stream(as_uuid(execution_id, "an execution"), self.settings)
 
     async def monitor_progress(self, *, db: AsyncSession, execution_id: UUID | str) -> dict[str, Any]:
         """Return where the execution stands."""

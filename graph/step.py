@@ -8,7 +8,7 @@ once whatever dies when, and no act whose result was committed is done again.
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -187,12 +187,13 @@ async def open_step(
     config: RunnableConfig,
     runtime: Runtime[RunSettings],
     *,
-    may_move: bool = True,
+    requests: Literal["known", "look", "leave"] = "known",
 ) -> tuple[Step, dict[str, Any] | None]:
     """Look where the execution stands; return the step, and the thread's update where the move is made already.
 
     That is so if the step was recorded before, or if a caller's request is honoured here instead of the node's act;
-    ``may_move=False`` leaves requests to another step of the same state.
+    ``requests`` says when that is: those that the last commit saw, those that are there now, or none, where another
+    step of the same state will honour them.
 
     Raises:
         ExecutionBusy: the execution has moved on, and this thread is not the one to follow.
@@ -208,11 +209,12 @@ async def open_step(
     step = Step(services, database, drive, node, state, info.task_id, root, settings_of(runtime), runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
-        return step, await honour_requests(step) if drive.asked and may_move else None
-    return step, await _look(step, config, may_move=may_move)
+        asked = requests == "look" or (requests == "known" and drive.asked)
+        return step, await honour_requests(step) if asked else None
+    return step, await _look(step, config, honour=requests != "leave")
 
 
-async def _look(step: Step, config: RunnableConfig, *, may_move: bool) -> dict[str, Any] | None:
+async def _look(step: Step, config: RunnableConfig, *, honour: bool) -> dict[str, Any] | None:
     """Look into journal and log; returns the thread's update where the move is made already."""
     node, seq = step.node, step.state["seq"]
 
@@ -226,7 +228,7 @@ async def _look(step: Step, config: RunnableConfig, *, may_move: bool) -> dict[s
     if made is not None:
         return _update(made)
     if row.status == node and row.seq == seq:
-        return await honour_requests(step) if asked and may_move else None
+        return await honour_requests(step) if asked and honour else None
     if moved is not None and moved.from_state == node and not await is_stored(config, moved.checkpoint_id):
         # the checkpoint that the step was made under was lost with its process: this is that step, under a new id
         return _update(moved)

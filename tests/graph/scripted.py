@@ -1,0 +1,39 @@
+"""An agent whose work is a function of the brief, with a record of what it was asked: a double for a model."""
+
+from collections.abc import Awaitable, Callable
+
+from agents import Brief
+from delegation import Deliverable, Outcome, OutcomeStatus, Role
+
+Script = Callable[[Brief], Awaitable[Outcome]]
+
+
+def done(brief: Brief) -> Outcome:
+    """Return the outcome of work that covers all that was asked."""
+    deliverable = Deliverable(
+        kind="work_order", title=brief.subtask.title, body="As asked.", criteria=list(brief.subtask.criteria)
+    )
+    return Outcome(status=OutcomeStatus.DONE, note="done", deliverable=deliverable)
+
+
+async def does_it(brief: Brief) -> Outcome:
+    """Do the work at once."""
+    return done(brief)
+
+
+class ScriptedAgent:
+    """Works by its script and keeps the briefs that it got."""
+
+    def __init__(self, role: Role, script: Script = does_it) -> None:
+        self.role = role
+        self.script = script
+        self.briefs: list[Brief] = []
+
+    async def work(self, brief: Brief) -> Outcome:
+        self.briefs.append(brief)
+        return await self.script(brief)
+
+
+def all_roles(script: Script) -> dict[Role, ScriptedAgent]:
+    """Return one scripted agent a role."""
+    return {role: ScriptedAgent(role, script) for role in Role}

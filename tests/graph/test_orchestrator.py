@@ -1,0 +1,443 @@
+"""The orchestrator, as a caller uses it: by hand, driven, and both in turns."""
+
+import asyncio
+import itertools
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from agents import ContextManager, MessageBus
+from delegation import GateKind, MessageType, NotFound, Role, Squad, SquadMember, Task
+from graph import (
+    VALID_TRANSITIONS,
+    ExecutionBusy,
+    ExecutionExists,
+    GateError,
+    InvalidTransition,
+    Request,
+    TaskOrchestrator,
+    WorkflowState,
+)
+from persistence import Database, TaskExecutionService
+from scripted import all_roles, done
+
+S = WorkflowState
+MAIN_LINE = ["pending", "analyzing", "planning", "delegated", "in_progress", "reviewing", "testing", "completed"]
+
+
+def path(summary: dict[str, Any]) -> list[str]:
+    """The states of a run, checked to be a legal, gap-free path."""
+    moves = summary["transitions"]
+    assert [move["seq"] for move in moves] == list(range(1, len(moves) + 1))
+    states = ["pending", *(move["to_state"] for move in moves)]
+    assert [move["from_state"] for move in moves] == states[:-1]
+    for one, other in itertools.pairwise(states):
+        assert other in VALID_TRANSITIONS[S(one)]
+    return states
+
+
+@pytest.fixture(params=["file", "memory"])
+def any_database(request: pytest.FixtureRequest) -> Database:
+    return request.getfixturevalue("database" if request.param == "file" else "memory_database")
+
+
+async def test_the_calls_of_a_user_run_as_they_stand_and_run_makes_sense_of_the_end(any_database, store):
+    message_bus, context_manager = MessageBus(), ContextManager()
+    stored = await store(any_database)
+    task, squad_id = stored.task, stored.squad.id
+    async with any_database.session() as db:
+        orchestrator = TaskOrchestrator(message_bus, context_manager)
+        execution_id = await orchestrator.execute_task(db=db, task=task, squad_id=squad_id)
+        progress = await orchestrator.monitor_progress(db=db, execution_id=execution_id)
+        assert progress["current_state"] == "analyzing"
+        assert progress["progress_percentage"] == 25
+        await orchestrator.handle_blocker(
+            db=db,
+            execution_id=execution_id,
+            blocker_description="Waiting for API spec",
+            blocker_metadata={"severity": "high"},
+        )
+        progress = await orchestrator.monitor_progress(db=db, execution_id=execution_id)
+        assert progress["is_blocked"]
+        assert progress["progress_percentage"] == 25
+        await orchestrator.resolve_blocker(
+            db=db, execution_id=execution_id, resolution="API spec received", next_state=WorkflowState.IN_PROGRESS
+        )
+        await orchestrator.complete_task(
+            db=db, execution_id=execution_id, result={"pr_url": "...", "tests_passing": True}
+        )
+        row = await TaskExecutionService.get_task_execution(db, execution_id)
+        assert row.status == "completed"
+    summary = await orchestrator.run(execution_id)
+    assert path(summary) == ["pending", "analyzing", "blocked", "in_progress", "completed"]
+    assert summary["result"] == {"pr_url": "...", "tests_passing": True}
+    assert summary["transitions"][-1]["metadata"]["by"] == "caller"
+    assert summary["progress_percentage"] == 100
+
+
+async def test_a_run_goes_through_the_eight_states(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    summary = await orchestrator.run(execution_id)
+    assert path(summary) == MAIN_LINE
+    assert summary["metrics"]["total_transitions"] == 7
+    assert {one["status"] for one in summary["subtasks"]} == {"done"}
+    assert all(one["member"] == one["role"] for one in summary["subtasks"])
+    assert {"backend_developer", "frontend_developer", "tester"} <= {one["role"] for one in summary["subtasks"]}
+    assert all(line["met"] and line["evidence"] for line in summary["result"]["checklist"])
+    assert "no code" in summary["result"]["note"]
+    assert await orchestrator.get_execution_summary(execution_id) == summary
+    async with database.session() as db:
+        progress = await orchestrator.monitor_progress(db=db, execution_id=str(execution_id))
+    assert progress["subtasks_done"] == progress["subtasks_total"] == len(summary["subtasks"])
+    assert progress["is_terminal"]
+
+
+@pytest.mark.parametrize("state", ["analyzing", "planning", "delegated", "in_progress", "reviewing", "testing"])
+async def test_run_goes_on_from_wherever_a_human_sends_it(orchestrator, database, store, state):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Which database?")
+        went = await orchestrator.resolve_blocker(
+            db=db, execution_id=execution_id, resolution="SQLite", next_state=state
+        )
+    assert went == state
+    summary = await orchestrator.run(execution_id)
+    assert summary["status"] == "completed"
+    assert path(summary)[:4] == ["pending", "analyzing", "blocked", state]
+    if state != "analyzing":
+        made = [move["metadata"]["made_up_for"] for move in summary["transitions"] if "made_up_for" in move["metadata"]]
+        assert any("requirements" in one for one in made)
+
+
+async def test_every_illegal_move_is_refused_and_changes_nothing(orchestrator, database, store):
+    """From every state that a caller can reach, everything that the map forbids."""
+    for state in VALID_TRANSITIONS:
+        stored = await store(database)
+        execution_id = await bring_to(orchestrator, database, stored, state)
+        before = await orchestrator.get_execution_summary(execution_id)
+        async with database.session() as db:
+            for target in S:
+                if target in VALID_TRANSITIONS[state] or (state == S.BLOCKED and target == S.BLOCKED):
+                    continue
+                with pytest.raises((InvalidTransition, GateError)) as caught:
+                    await move_to(orchestrator, db, execution_id, state, target)
+                if isinstance(caught.value, InvalidTransition):
+                    for legal in VALID_TRANSITIONS[state]:
+                        assert str(legal) in str(caught.value)
+        assert await orchestrator.get_execution_summary(execution_id) == before
+
+
+async def bring_to(orchestrator, database, stored, state) -> UUID:
+    """Bring a new execution to the state by legal moves alone."""
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        if state in {S.ANALYZING, S.PENDING}:
+            return execution_id
+        here = S.ANALYZING
+        route = [S.BLOCKED, state] if state in VALID_TRANSITIONS[S.BLOCKED] else [state]
+        if state == S.COMPLETED:
+            route = [S.BLOCKED, S.IN_PROGRESS, S.COMPLETED]
+        for target in route:
+            await orchestrator.workflow_engine.transition_state(
+                db=db, execution_id=execution_id, from_state=here, to_state=target
+            )
+            here = target
+    return execution_id
+
+
+async def move_to(orchestrator, db, execution_id, state, target):
+    """Ask for the move by the orchestrator's own method for that target, where it has one."""
+    if state == S.PENDING:
+        state = S.ANALYZING  # a caller never sees one in pending: it is left in the same transaction
+        if target in VALID_TRANSITIONS[state]:
+            raise InvalidTransition(S.PENDING, target, map(str, VALID_TRANSITIONS[S.PENDING]))
+    if target == S.BLOCKED:
+        return await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
+    if target == S.REVIEWING:
+        return await orchestrator.transition_to_review(db=db, execution_id=execution_id)
+    if target == S.TESTING:
+        return await orchestrator.transition_to_testing(db=db, execution_id=execution_id)
+    if target == S.COMPLETED:
+        return await orchestrator.complete_task(db=db, execution_id=execution_id, result={})
+    if target == S.FAILED:
+        return await orchestrator.fail_task(db=db, execution_id=execution_id, error="?")
+    if state == S.BLOCKED:
+        return await orchestrator.resolve_blocker(db=db, execution_id=execution_id, resolution="!", next_state=target)
+    return await orchestrator.workflow_engine.transition_state(
+        db=db, execution_id=execution_id, from_state=state, to_state=target
+    )
+
+
+async def test_one_open_execution_a_task(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        first = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        with pytest.raises(ExecutionExists) as caught:
+            await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        assert caught.value.execution_id == first
+        assert stored.task.title == "Implement user login"  # what the caller loaded stays usable
+        await orchestrator.cancel(db=db, execution_id=first, reason="not now")
+        second = await orchestrator.execute_task(db=db, task=stored.task.id, squad_id=str(stored.squad.id))
+    assert second != first
+    summary = await orchestrator.get_execution_summary(first)
+    assert summary["status"] == "failed"
+    assert summary["error_message"] == "cancelled: not now"
+
+
+async def test_unknown_ids_are_not_found(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        with pytest.raises(NotFound):
+            await orchestrator.execute_task(db=db, task=uuid4(), squad_id=stored.squad.id)
+        with pytest.raises(NotFound):
+            await orchestrator.execute_task(db=db, task=stored.task, squad_id=uuid4())
+        for call in (orchestrator.monitor_progress, orchestrator.complete_task, orchestrator.cancel):
+            with pytest.raises(NotFound):
+                await call(db=db, execution_id=uuid4())
+    with pytest.raises(NotFound):
+        await orchestrator.run(uuid4())
+    with pytest.raises(ValueError, match="is not the id of"):
+        await orchestrator.run("no-uuid")
+
+
+async def test_the_stream_tells_what_happens_in_order(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    events = [event async for event in orchestrator.stream(execution_id)]
+    moves = [event.data["to_state"] for event in events if event.kind == "transition"]
+    assert moves == MAIN_LINE[2:]
+    assert events[-1].kind == "end"
+    assert events[-1].data == {"status": "completed"}
+    assert {"plan", "assignment", "subtask", "message"} <= {event.kind for event in events}
+    at_work = [event.data["subtask_id"] for event in events if event.data.get("status") == "in_progress"]
+    ended = [event.data["subtask_id"] for event in events if event.data.get("status") == "done"]
+    assert sorted(at_work) == sorted(ended)
+    assert len(set(ended)) == len(ended)
+
+
+async def test_leaving_the_stream_drains_and_gives_the_lease_back(database, store):
+    orchestrator = TaskOrchestrator(database=database)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    stream = orchestrator.stream(execution_id)
+    async for event in stream:
+        if event.kind == "subtask":
+            break
+    await stream.aclose()
+    summary = await orchestrator.run(execution_id)
+    assert summary["status"] == "completed"
+    assert path(summary) == MAIN_LINE
+
+
+async def test_two_drivers_never_share_an_execution(database, store):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    first = asyncio.create_task(orchestrator.run(execution_id))
+    await running.wait()
+    with pytest.raises(ExecutionBusy):
+        await orchestrator.run(execution_id)
+    with pytest.raises(ExecutionBusy):
+        await TaskOrchestrator(database=database).run(execution_id)
+    go_on.set()
+    assert (await first)["status"] == "completed"
+
+
+@pytest.mark.parametrize("what", ["block", "complete", "cancel"])
+async def test_what_is_asked_of_a_driven_execution_is_honoured_by_its_driver(database, store, what):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    agents = all_roles(slow)
+    orchestrator = TaskOrchestrator(database=database, agents=agents)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(orchestrator.run(execution_id))
+        await running.wait()
+        if what == "block":
+            request = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Wait")
+        elif what == "complete":
+            request = await orchestrator.complete_task(db=db, execution_id=execution_id, result={"by": "hand"})
+        else:
+            request = await orchestrator.cancel(db=db, execution_id=execution_id, reason="enough")
+            # running work is ended by the cancellation, so nobody has to let it go on
+    assert isinstance(request, Request)
+    if what != "cancel":
+        await asyncio.sleep(0)  # the work is still waiting: it is let finish
+        go_on.set()
+    async with asyncio.timeout(20):
+        await request.wait()
+        summary = await driving
+    expected = {"block": "blocked", "complete": "completed", "cancel": "failed"}[what]
+    assert summary["status"] == expected
+    path(summary)
+    ended = [one for one in summary["subtasks"] if one["status"] == "done"]
+    if what == "cancel":
+        assert not ended
+        assert summary["error_message"] == "cancelled: enough"
+        assert {one["status"] for one in summary["subtasks"]} == {"cancelled"}
+
+
+async def test_a_request_that_cannot_be_honoured_is_refused_with_its_own_error(database, store):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(orchestrator.run(execution_id))
+        await running.wait()
+        request = await orchestrator.resolve_blocker(
+            db=db, execution_id=execution_id, resolution="none is there", next_state="planning"
+        )
+    go_on.set()
+    with pytest.raises(GateError, match="waits for no answer"):
+        await request.wait()
+    assert (await driving)["status"] == "completed"
+
+
+async def test_a_fork_goes_its_own_way_from_every_state_and_leaves_the_original_alone(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    original = await orchestrator.run(execution_id)
+    for seq in range(1, 7):
+        fork_id = await orchestrator.fork(execution_id, seq)
+        fork = await orchestrator.get_execution_summary(fork_id)
+        assert fork["status"] == original["transitions"][seq - 1]["to_state"]
+        summary = await orchestrator.run(fork_id)
+        assert path(summary) == MAIN_LINE
+        assert summary["task"]["id"] != original["task"]["id"]
+    assert await orchestrator.get_execution_summary(execution_id) == original
+    with pytest.raises(ValueError, match="ended execution"):
+        await orchestrator.fork(execution_id, 7)
+    with pytest.raises(ValueError, match="has no transition 9"):
+        await orchestrator.fork(execution_id, 9)
+
+
+async def test_transitions_assignments_and_results_are_messages(database, store):
+    bus, heard = MessageBus(), []
+    bus.subscribe(heard.append)
+    orchestrator = TaskOrchestrator(bus, database=database)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        await orchestrator.escalate_to_human(
+            db=db, execution_id=execution_id, reason="unclear", details="?", attempted_solutions=["asked"]
+        )
+        gate = (await orchestrator.get_execution_summary(execution_id))["gates"][0]
+    assert gate["kind"] == GateKind.ESCALATION
+    assert gate["attempted_solutions"] == ["asked"]
+    assert await orchestrator.answer(execution_id, gate["id"], text="it is clear now", answered_by="Ada") == "analyzing"
+    await orchestrator.run(execution_id)
+    kept = await bus.get_messages(execution_id=execution_id)
+    assert [one.id for one in kept] == [one.id for one in heard]
+    kinds = {one.type for one in kept}
+    assert {
+        MessageType.STATE_TRANSITION,
+        MessageType.TASK_ASSIGNMENT,
+        MessageType.APPROVAL,
+        MessageType.STATUS_UPDATE,
+        MessageType.STANDUP,
+        MessageType.TASK_COMPLETION,
+        MessageType.HUMAN_INTERVENTION_REQUIRED,
+        MessageType.ANSWER,
+    } <= kinds
+    moves = [one for one in kept if one.type == MessageType.STATE_TRANSITION]
+    assert [one.metadata["seq"] for one in moves] == list(range(1, len(moves) + 1))
+    called = [one.content for one in kept if one.type == MessageType.HUMAN_INTERVENTION_REQUIRED]
+    assert called
+    assert "human intervention required" in called[0].lower()
+    for_backend = await bus.get_messages("backend_developer", execution_id=execution_id)
+    assert any(one.recipient == "backend_developer" for one in for_backend)
+
+
+async def test_a_subscriber_that_fails_or_sends_in_turn_harms_nobody(database, store):
+    bus = MessageBus()
+
+    def fails(message):
+        raise RuntimeError(message.content)
+
+    async def answers(message):
+        if message.type == MessageType.TASK_ASSIGNMENT:
+            await bus.send_message(
+                sender=message.recipient,
+                recipient=message.sender,
+                content="Will do.",
+                type="answer",
+                execution_id=message.execution_id,
+            )
+
+    bus.subscribe(fails)
+    bus.subscribe(answers)
+    orchestrator = TaskOrchestrator(bus, database=database)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    assert (await orchestrator.run(execution_id))["status"] == "completed"
+    said = await bus.get_messages(execution_id=execution_id, types="answer")
+    assert len(said) >= 3
+
+
+async def test_nobody_for_a_role_becomes_a_question_not_a_crash(database, store):
+    squad = Squad(members=[SquadMember(id="d", name="Designer", role=Role.DESIGNER)])
+    orchestrator = TaskOrchestrator(database=database)
+    stored = await store(database, squad=squad)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    summary = await orchestrator.run(execution_id)
+    assert summary["status"] == "blocked"
+    [gate] = summary["gates"]
+    assert gate["kind"] == "escalation"
+    assert "Nobody may do" in gate["question"]
+    assert "designer" in gate["details"]
+
+
+async def test_checkpoints_that_were_deleted_are_made_again_from_the_row(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    stream = orchestrator.stream(execution_id)
+    async for event in stream:
+        if event.kind == "transition" and event.data["to_state"] == "in_progress":
+            break
+    await stream.aclose()
+    plan = (await orchestrator.get_execution_summary(execution_id))["subtasks"]
+    await database.checkpointer.adelete_thread(str(execution_id))
+    summary = await orchestrator.run(execution_id)
+    assert path(summary) == MAIN_LINE
+    assert [one["id"] for one in summary["subtasks"]] == [one["id"] for one in plan]
+
+
+async def test_a_task_of_any_size_keeps_its_thread_small(orchestrator, database, store):
+    stored = await store(database, task=Task(title="Import", description="word " * 20_000))
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    await orchestrator.run(execution_id)
+    found = await database.checkpointer.aget_tuple({"configurable": {"thread_id": str(execution_id)}})
+    channels = found.checkpoint["channel_values"]
+    assert {"transitions", "metrics", "gates"}.isdisjoint(channels)
