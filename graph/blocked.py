@@ -4,6 +4,8 @@ LangGraph keeps an answer before the node sees it and hands it back at every lat
 an answer: it asks again, with the error in the payload. Nothing that has an effect runs before the interrupt.
 """
 
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -24,6 +26,8 @@ from persistence import Effects, Record, claim_gate, load_execution, load_gates,
 
 __all__ = ["wait_for_a_human"]
 
+_SAID_BEFORE = "the last answer was taken already; if it is meant for this gate too, name it: {gate id: answer}"
+
 
 async def wait_for_a_human(
     services: Services, state: SquadState, config: RunnableConfig, runtime: Runtime[RunSettings]
@@ -32,14 +36,17 @@ async def wait_for_a_human(
     step, recorded = await open_step(services, WorkflowState.BLOCKED, state, config, runtime)
     if recorded is not None:
         return recorded
-    gates, error, asked = await _gates(step), None, 0
+    gates, error, answers = await _gates(step), None, list[Any]()
     while waiting := [gate for gate in gates if gate.status == GateStatus.OPEN]:
         if not step.drive.kept:
             await drives_of(step.database).end(step.drive)  # a bare run waits here, and no node sees its end
         value = interrupt(interrupt_payload(waiting, error), response_schema=RESPONSE_SCHEMA)
         step.drive = await drives_of(step.database).of_run(step.execution_id, runtime.control)
-        error = await _take(step, value, asked)
-        asked += 1
+        if answers and repr(answers[-1]) == repr(value):
+            error = error or _SAID_BEFORE
+        else:
+            error = await _take(step, [*answers, value])
+        answers.append(value)
         gates = await _gates(step)
     to_state, reason = exit_from(gates)
     decided = Decided(to_state=to_state, reason=reason)
@@ -56,21 +63,23 @@ async def _gates(step: Step) -> list[Gate]:
     return [gate for gate in gates if gate.opened_at >= row.blocked_at]
 
 
-async def _take(step: Step, value: Any, asked: int) -> str | None:
-    """Claim the gates that one resume value answers, once; returns what is wrong with it, or None.
+async def _take(step: Step, answers: Sequence[Any]) -> str | None:
+    """Claim the gates that the last of the answers is for, once; returns what is wrong with it, or None.
 
-    The journal knows the ``asked``-th answer of this task: LangGraph hands it back whenever the node runs again.
+    LangGraph hands back every answer that the task got whenever the node runs again; the journal knows them. It also
+    hands the last one out once more, as if it were new, when a run is only continued: so an answer that equals the
+    one before it counts for nothing.
     """
-    key = f"answer:{asked}"
+    key = f"answer:{len(answers) - 1}"
+    said = sha256(repr(answers[-1]).encode()).hexdigest()
 
     def claim(connection: Connection) -> Planned:
-        said = repr(value)
         record = load_record(connection, step.task_id, key)
         if record is not None and record["said"] == said:
             return Planned(step.execution_id, value=record["error"])
-        effects, error = _claimed(connection, step, value)
+        effects, error = _claimed(connection, step, answers[-1])
         if record is None:
-            effects.record = Record(step.task_id, key, {"said": said[:10_000], "error": error})
+            effects.record = Record(step.task_id, key, {"said": said, "error": error})
         return Planned(step.execution_id, effects=effects, value=error)
 
     planned = await step.services.engine.perform(step.database, claim, enters=WorkflowState.BLOCKED)

@@ -14,6 +14,9 @@ from graph.starting import FRESH
 from graph.state import decode
 from persistence import Database, load_execution, load_transitions
 
+_RESUME = "__resume__"
+"""LangGraph's channel for answers to interrupts."""
+
 __all__ = ["follow", "thread_config"]
 
 
@@ -26,8 +29,10 @@ async def follow(graph: Any, database: Database, execution_id: UUID) -> tuple[Ru
     """Bring the thread to where the execution's row is, one superstep a transition; returns how to reach both."""
     row, moves = await database.read(lambda connection: _row_and_moves(connection, execution_id))
     config = thread_config(row.thread_id)
-    known = await _known(graph, config, execution_id)
-    supersteps = [[_superstep(move, row)] for move in moves if move.seq > (known or 0)]
+    known, answered = await _known(graph, config, execution_id)
+    if answered and known == row.seq:
+        known = row.seq - 1  # made again, without the answer that LangGraph kept and would hand to the next question
+    supersteps = [[_superstep(move, row)] for move in moves if move.seq > known]
     if supersteps:
         await graph.abulk_update_state(config, supersteps)
     return config, row
@@ -37,17 +42,17 @@ def _row_and_moves(connection: Connection, execution_id: UUID) -> tuple[Row[Any]
     return load_execution(connection, execution_id), list(load_transitions(connection, execution_id))
 
 
-async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> int | None:
-    """Return the number of the last transition that the stored thread follows; None where it is not this execution's.
+async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> tuple[int, bool]:
+    """Return the number of the last transition that the stored thread follows, and whether an answer waits in it.
 
-    It is read from the checkpoint itself: a snapshot shows writes that no checkpoint holds yet.
+    It is read from the checkpoint itself: a snapshot shows writes that no checkpoint holds yet. A thread that is not
+    this execution's follows none.
     """
     found = await graph.checkpointer.aget_tuple(config)
     values = found.checkpoint["channel_values"] if found else {}
-    if values.get("execution_id") != str(execution_id):
-        return None
-    seq: int = values.get("seq", 0)
-    return seq
+    if found is None or values.get("execution_id") != str(execution_id):
+        return 0, False
+    return values.get("seq", 0), any(channel == _RESUME for _, channel, _ in found.pending_writes or [])
 
 
 def _superstep(move: Row[Any], row: Row[Any]) -> StateUpdate:
