@@ -5,7 +5,6 @@ statuses in ``squad --help``.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -27,29 +26,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status; never raises, whatever they are."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with Interrupts() as interrupts:
-            exit_status, reply = _attempt(words, interrupts)
-        if reply is not None:  # written when signals end the program again, as a reader of a pipe expects
-            exit_status = _write(reply, words, exit_status)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        with Interrupts(is_program=argv is None) as interrupts:
+            return _attempt(words, interrupts)
     except Interrupted:  # while an error was being told
         return INTERRUPTED
-    return exit_status
 
 
-def _attempt(words: Sequence[str], interrupts: Interrupts) -> "tuple[int, Reply | None]":
-    """Return the exit status, and the reply unless it ended in an error, which has been told then."""
+def _attempt(words: Sequence[str], interrupts: Interrupts) -> int:
+    """Do it, tell what came of it, and return the exit status."""
     try:
         reply = _do(parse(words), interrupts)
+        interrupts.finish()
+        return _write(reply, words)
     except SystemExit:  # help was asked for, and printed
-        return 0, None
+        return 0
     except (UsageError, Interrupted) as error:
         exit_status = USAGE if isinstance(error, UsageError) else INTERRUPTED
-        return _tell(words, exit_status, error.code, error.message, error.hint), None
+        return _tell(words, exit_status, error.code, error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - the outermost place: nothing but one line may reach the reader
-        return _explain(words, error), None
-    return reply.exit_status, reply
+        return _explain(words, error)
 
 
 def _do(args: "Namespace", interrupts: Interrupts) -> "Reply":
@@ -89,15 +84,16 @@ def _tell(words: Sequence[str], exit_status: int, code: str, message: str, hint:
     return exit_status
 
 
-def _write(reply: "Reply", words: Sequence[str], exit_status: int) -> int:
+def _write(reply: "Reply", words: Sequence[str]) -> int:
     from graph.cli_output import OutputError, show_error, write_reply  # noqa: PLC0415 - as above
 
     try:
         write_reply(reply, as_json=wants_json(words))
     except OutputError as error:
-        show_error({"code": "output", "message": str(error), "hint": "free some space"}, as_json=False)
+        hint = "what was done is stored; write it somewhere else"
+        show_error({"code": "output", "message": str(error), "hint": hint}, as_json=False)
         return FAILED
-    return exit_status
+    return reply.exit_status
 
 
 def _log_in_lines() -> None:

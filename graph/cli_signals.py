@@ -36,11 +36,16 @@ class Interrupts:
     """Handles SIGINT and SIGTERM while it is entered.
 
     Until a task is watched, a signal raises ``Interrupted`` where the program is. Afterwards it cancels that task,
-    which drains: leaving an orchestrator's stream ends the running step, saves it and gives the lease back.
+    which drains: leaving an orchestrator's stream ends the running step, saves it and gives the lease back. Once
+    nothing is left to be stopped, a first signal does nothing, so that what was done is also told.
+
+    Args:
+        is_program: whether this is the whole program, whose status a signal must not change while it goes away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_program: bool) -> None:
         self.has_come = False
+        self._is_program = is_program
         self._before: dict[int, Any] = {}
         self._cancel: Callable[[], object] | None = None
 
@@ -55,7 +60,7 @@ class Interrupts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, before in self._before.items():
-            signal.signal(number, before)
+            signal.signal(number, signal.SIG_IGN if self._is_program else before)
 
     def watch(self, say: Callable[[str], None]) -> None:
         """Cancel the current task when a signal comes, and say what happens then."""
@@ -71,6 +76,10 @@ class Interrupts:
                 loop.call_soon_threadsafe(stop)
 
         self._cancel = cancel
+
+    def finish(self) -> None:
+        """Let a first signal do nothing from now on."""
+        self._cancel = self._cancel or (lambda: None)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.has_come:

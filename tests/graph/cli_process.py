@@ -38,15 +38,21 @@ SUMMARY_KEYS = {
 
 SLOW = """
 import asyncio, sys
-from graph.board_work import MemberAtWork
+from agents import Roster
 
-quick = MemberAtWork._act
+class Slow:
+    def __init__(self, agent):
+        self.agent = agent
 
-async def slow(self, subtask, facts):
-    await asyncio.sleep({pause})
-    return await quick(self, subtask, facts)
+    def __getattr__(self, name):
+        return getattr(self.agent, name)
 
-MemberAtWork._act = slow
+    async def work(self, brief):
+        await asyncio.sleep({pause})
+        return await self.agent.work(brief)
+
+quick = Roster.of
+Roster.of = lambda self, role: Slow(quick(self, role))
 from graph.cli import main
 sys.exit(main())
 """
