@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["BUSY_TIMEOUT_MS", "WRITE", "async_engine", "sync_engine"]
+__all__ = ["BUSY_TIMEOUT_MS", "WRITE", "async_engine", "begin_writing", "has_written", "sync_engine"]
 
 BUSY_TIMEOUT_MS = 5000
 WRITE = {"write": True}
@@ -36,6 +36,16 @@ def async_engine(url: URL, synchronous: str) -> AsyncEngine:
 def has_written(connection: Connection) -> bool:
     """Tell whether the connection's present transaction has sent a writing statement."""
     return bool(connection.info.get(_WROTE))
+
+
+def begin_writing(connection: Connection) -> None:
+    """Turn a transaction that has written nothing into a writing one, which sees what is stored now."""
+    connection.exec_driver_sql("ROLLBACK")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except BaseException:
+        connection.exec_driver_sql("BEGIN")
+        raise
 
 
 def _prepare(engine: Engine, synchronous: str) -> None:

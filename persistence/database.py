@@ -135,12 +135,16 @@ def state_serializer(types: Collection[type]) -> SerializerProtocol:
 def _prepared_engine(url: URL, synchronous: str, name: str) -> Engine:
     """Return an engine whose database is in WAL mode and at this version's schema."""
     engine = sync_engine(url, synchronous)
-    with translated(name), engine.connect() as connection:
-        _ensure_wal(connection)
-        if current_revision(connection) != HEAD:
-            connection.rollback()
-            with connection.execution_options(write=True).begin():
-                migrate(connection, name)
+    try:
+        with translated(name), engine.connect() as connection:
+            _ensure_wal(connection)
+            if current_revision(connection) != HEAD:
+                connection.rollback()
+                with connection.execution_options(write=True).begin():
+                    migrate(connection, name)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

@@ -23,7 +23,12 @@ _MEANINGS = (
 
 def is_locked(error: BaseException) -> bool:
     """Tell whether the error means that somebody else holds the database's lock."""
-    return "locked" in str(error).lower() or "busy" in str(error).lower()
+    return "is locked" in _said(error)
+
+
+def _said(error: BaseException) -> str:
+    """Return the driver's own words, without the statement and its values, which may say anything."""
+    return str(getattr(error, "orig", error)).lower()
 
 
 @contextmanager
@@ -35,7 +40,7 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except (DriverError, sqlite3.DatabaseError) as error:
-        text = str(getattr(error, "orig", error)).lower()
+        text = _said(error)
         if is_locked(error):
             raise DatabaseLocked(
                 f"{where}: another process holds the database's write lock and did not let go in time",

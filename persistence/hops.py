@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
+from delegation import DatabaseError
 from persistence.connections import WRITE
 from persistence.faults import is_locked, translated
 
@@ -51,6 +52,7 @@ class Hops:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="squad-read")
         self._connections: dict[str, Connection] = {}
         self._turn = asyncio.Lock()
+        self._closed = False
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -81,13 +83,18 @@ class Hops:
         return await self._hop(self._reader, self._read, work)
 
     async def close(self) -> None:
-        """End both threads and their connections."""
+        """End both threads and their connections; doing so again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         for pool, kind in ((self._writer, "write"), (self._reader, "read")):
-            await self._hop(pool, self._release, kind)
+            await settled(asyncio.get_running_loop().run_in_executor(pool, self._release, kind))
             pool.shutdown(wait=False)
         self._engine.dispose()
 
     async def _hop(self, pool: ThreadPoolExecutor, call: Callable[..., T], *args: object) -> T:
+        if self._closed:
+            raise DatabaseError(f"{self._name} is closed", hint="use it within `async with await Database.open(…)`")
         return await settled(asyncio.get_running_loop().run_in_executor(pool, call, *args))
 
     def _connection(self, kind: str) -> Connection:

@@ -52,6 +52,10 @@ def resolve(where: str) -> Location:
         raise InputError("the database's URL cannot be read", hint=_EXAMPLE) from error
     if url.get_backend_name() != "sqlite":
         raise InputError(f"{shown(url)}: only SQLite is supported so far", hint=_EXAMPLE)
+    if url.host or url.username or url.password:
+        raise InputError(f"{shown(url)}: three slashes come before the path of a file", hint=_EXAMPLE)
+    if "\0" in str(url.database):
+        raise InputError("a path with a null character cannot be read", hint=_EXAMPLE)
     url = url.set(drivername="sqlite+aiosqlite")
     if url.database in {None, "", ":memory:"}:
         folder = Path(tempfile.mkdtemp(prefix="squad-"))

@@ -5,7 +5,7 @@ other writer. What is stored, and how, stays the library's.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import aiosqlite
@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -87,10 +88,42 @@ class OneHopSaver(AsyncSqliteSaver):
 
         await self._hops.write(delete)
 
+    # The library's synchronous methods wait for an event loop; called on that loop, some of them wait for ever.
+
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """Refuse: the library's way waits for an event loop that a synchronous caller has no part in."""
-        raise ConfigurationError("this checkpointer is asynchronous", hint="use ainvoke, astream and aget_state")
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
 
     def list(self, config: RunnableConfig | None, **_filters: Any) -> Iterator[CheckpointTuple]:
-        """Refuse, as :meth:`get_tuple` does."""
-        raise ConfigurationError("this checkpointer is asynchronous", hint="use aget_state_history")
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Refuse: this checkpointer is asynchronous."""
+        raise _asynchronous()
+
+
+def _asynchronous() -> ConfigurationError:
+    return ConfigurationError("this checkpointer is asynchronous", hint="use ainvoke, astream and aget_state")

@@ -97,7 +97,8 @@ class TaskExecutionService:
         """Return every execution with its task, newest first."""
         await fresh(db)
         query = select(ExecutionRow, TaskRow).join(TaskRow, ExecutionRow.task_id == TaskRow.id)
-        rows = await db.execute(query.order_by(ExecutionRow.started_at.desc(), ExecutionRow.id))
+        newest_first = query.order_by(ExecutionRow.started_at.desc(), ExecutionRow.id)
+        rows = await db.execute(newest_first.execution_options(populate_existing=True))
         return [(execution, task) for execution, task in rows]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from delegation import ConfigurationError
-from persistence.connections import WRITE, has_written
+from persistence.connections import WRITE, begin_writing, has_written
 from persistence.faults import translated
 
 if TYPE_CHECKING:
@@ -59,21 +59,39 @@ async def unit(session: AsyncSession) -> AsyncIterator[None]:
             callers_own = True  # and it must not wait for this process's turn, which may be waiting for its lock
         else:
             await stack.enter_async_context(database.turn())
-            if session.in_transaction() and not callers_own:
-                await session.commit()  # ends a reading transaction, whose snapshot could not be written from
-            if not session.in_transaction():
-                await session.connection(execution_options=WRITE)
+            await _begin_writing(session, callers_own=callers_own)
         session.info[_INSIDE] = True
         try:
             async with session.begin_nested():
                 yield
         except BaseException:
             if not callers_own:
-                await session.commit()  # not a rollback: that would expire the caller's rows
+                await _end(session)
             raise
         finally:
             session.info[_INSIDE] = False
         await session.commit()
+
+
+async def _begin_writing(session: AsyncSession, *, callers_own: bool) -> None:
+    """Begin a writing transaction. A reading one ends by that: its snapshot could not be written from."""
+    if session.in_transaction() and not callers_own:
+        await session.commit()
+    if not session.in_transaction():
+        await session.connection(execution_options=WRITE)
+    elif not session.in_nested_transaction():
+        await on_session(session, begin_writing)  # not by a commit: that would flush what is the caller's
+
+
+async def _end(session: AsyncSession) -> None:
+    """End a transaction that holds nothing of the caller's; not by a rollback, which would expire its loaded rows."""
+    if not (await session.connection()).invalidated:
+        await session.commit()
+        return
+    loaded = list(session)  # a cancellation amid a statement took the connection with it: only a rollback is left
+    session.expunge_all()
+    await session.rollback()
+    session.add_all(loaded)
 
 
 async def fresh(session: AsyncSession) -> None:
