@@ -23,8 +23,6 @@ from persistence import Effects
 
 __all__ = ["closing"]
 
-_KINDS = {OutcomeStatus.BLOCKED: GateKind.BLOCKER}
-
 
 async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> Decided:
     """Decide where a board on which nothing can move goes: to review, to a human, or to failed.
@@ -50,21 +48,21 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
         decided.to_state = WorkflowState.BLOCKED
         decided.reason = f"{len(roots)} subtasks need a human"
         for one in roots:
-            _ask(step, one, board.status(one.id), stuck[one.id], outcomes, decided.effects)
+            _ask(step, one, stuck[one.id], outcomes.get(one.id), decided.effects)
     return decided
 
 
 def _ask(
     step: Step,
     subtask: Subtask,
-    status: OutcomeStatus | None,
     why: str,
-    outcomes: Mapping[str, Outcome],
+    outcome: Outcome | None,
     effects: Effects,
 ) -> None:
-    note = outcomes[subtask.id].note if subtask.id in outcomes else why
+    note = outcome.note if outcome else why
+    asked = outcome is not None and outcome.status == OutcomeStatus.BLOCKED
     gate = NewGate(
-        kind=_KINDS.get(status, GateKind.ESCALATION) if status else GateKind.ESCALATION,
+        kind=GateKind.BLOCKER if asked else GateKind.ESCALATION,
         question=f"{subtask.id} ({subtask.title}): {note or why}",
         reason=why,
         details=subtask.description,
