@@ -103,6 +103,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     name, *rest = argv
     if name not in _COMMANDS:
         _help_or_complain(name)
+    parser = _parser_of(name)
+    # intermixed, so that an answer's words may stand before and after its options
+    found, unknown = parser.parse_known_intermixed_args(_marked(rest))
+    if unknown:
+        _complain_of_rest(parser.prog, name, _unmarked(unknown))
+    for field, value in vars(found).items():
+        setattr(found, field, _unmarked([value])[0] if isinstance(value, str) else value)
+    found.command = name
+    _check(found)
+    return found
+
+
+def _parser_of(name: str) -> _Parser:
     arguments, summary, declare = _COMMANDS[name]
     parser = _Parser(
         prog=f"squad {name}",
@@ -114,15 +127,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     declare(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, errors too")
     parser.add_argument("--db", metavar="URL", help="the database: an SQLAlchemy URL or a path")
-    # intermixed, so that an answer's words may stand before and after its options
-    found, unknown = parser.parse_known_intermixed_args(_marked(rest))
-    if unknown:
-        _complain_of_rest(parser.prog, name, _unmarked(unknown))
-    for field, value in vars(found).items():
-        setattr(found, field, _unmarked([value])[0] if isinstance(value, str) else value)
-    found.command = name
-    _check(found)
-    return found
+    return parser
 
 
 def wants_json(argv: Sequence[str]) -> bool:
