@@ -84,7 +84,7 @@ class BoardNodes:
             if await self._store_groundwork(step, ground, plan):
                 facts = await self._facts(step)
             team = _team(step, rules_of(step, facts, plan))
-            found = {"plan": plan, "requirements": requirements}
+            found = encode({"plan": plan, "requirements": requirements})
             return found | {"team": team, "left": None, "added": list(ground.delta)}
 
     async def take_turn(

@@ -146,7 +146,7 @@ class MemberAtWork:
             subtask=subtask,
             member=self.member,
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
-            findings=[one for one in self.turn["findings"] if one.subtask_id == subtask.id],
+            findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
             answers=facts.answers(subtask.id),
             attempt=1 + sum(done.subtask_id == subtask.id for done in facts.work),
         )

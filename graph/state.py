@@ -1,16 +1,18 @@
 """What the graph's threads hold: identifiers and decisions, never logs or message history.
 
-A step's change of the working state is its delta. The log keeps deltas as JSON and the thread keeps them as models;
-``encode`` and ``decode`` are the way between the two.
+A step's change of the working state is its delta. The log and the thread keep deltas as JSON values, and a step works
+with models; ``encode`` and ``decode`` are the way between the two. JSON is what every checkpointer and every client
+gives back as it was, whatever types it knows.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import UntrackedValue
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from delegation import Finding, Plan, Requirements, Squad, Task
+from delegation import Finding, InputError, Plan, Requirements, Squad, Task
 
 __all__ = ["BoardState", "MemberTurn", "SquadInput", "SquadState", "SquadSummary", "decode", "encode"]
 
@@ -128,9 +130,22 @@ def encode(delta: dict[str, Any]) -> dict[str, Any]:
     return {name: _DELTA[name].dump_python(value, mode="json") for name, value in delta.items()}
 
 
-def decode(delta: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored delta as the models that the thread holds."""
-    return {name: _DELTA[name].validate_python(value) for name, value in delta.items()}
+def decode(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a thread's values with those that steps change as models.
+
+    Raises:
+        InputError: a client has put something into the thread that cannot be used.
+    """
+    found = dict(values)
+    for name in _DELTA.keys() & found.keys():
+        try:
+            found[name] = _DELTA[name].validate_python(found[name])
+        except ValidationError as error:
+            where = ".".join(map(str, (name, *error.errors()[0]["loc"])))
+            raise InputError(
+                f"the thread's {where} cannot be used: {error.errors()[0]['msg']}", hint="update the thread's state"
+            ) from error
+    return found
 
 
 def jsonable(model: BaseModel) -> dict[str, Any]:

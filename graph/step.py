@@ -8,7 +8,7 @@ once whatever dies when, and no act whose result was committed is done again.
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -99,7 +99,7 @@ class Step:
         await self.services.engine.perform(self.database, decide, enters=decided.to_state)
         self.drive.position = (move.to_state, seq)
         await self.tell_all(move, decided.effects, seq)
-        return decided.delta | {"status": decided.to_state.value, "seq": seq}
+        return delta | {"status": decided.to_state.value, "seq": seq}
 
     async def row(self) -> Row[Any]:
         """Return the execution's row as it is stored now."""
@@ -200,13 +200,14 @@ async def open_step(
         ConfigurationError: the run has no checkpointer, or one that writes only at the end.
     """
     check_durability(config, runtime)
+    known = cast("WorkingState", decode(state))
     database = await services.database()
     execution_id = UUID(state["execution_id"])
     drive = await drives_of(database).of_run(execution_id, runtime.control)
     info = runtime.execution_info
     assert info is not None  # every node has one
     root = root_checkpoint_id(config, runtime)
-    step = Step(services, database, drive, node, state, info.task_id, root, settings_of(runtime), runtime)
+    step = Step(services, database, drive, node, known, info.task_id, root, settings_of(runtime), runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         asked = requests == "look" or (requests == "known" and drive.asked)
@@ -237,7 +238,8 @@ async def _look(step: Step, config: RunnableConfig, *, honour: bool) -> dict[str
 
 def _update(move: Row[Any]) -> dict[str, Any]:
     """Return a stored move as the update of the thread that its step made."""
-    return decode(move.delta) | {"status": move.to_state, "seq": move.seq}
+    delta: dict[str, Any] = move.delta
+    return delta | {"status": move.to_state, "seq": move.seq}
 
 
 async def honour_requests(step: Step) -> dict[str, Any] | None:

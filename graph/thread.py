@@ -11,7 +11,6 @@ from langgraph.types import StateUpdate
 from sqlalchemy import Connection, Row
 
 from graph.starting import FRESH
-from graph.state import decode
 from persistence import Database, load_execution, load_transitions
 
 _RESUME = "__resume__"
@@ -59,4 +58,4 @@ def _superstep(move: Row[Any], row: Row[Any]) -> StateUpdate:
     made = (
         FRESH | {"execution_id": str(row.id), "task": {"id": str(row.task_id)}} if move.seq == 1 else {}
     )  # the first move makes the execution
-    return StateUpdate(made | decode(move.delta) | {"seq": move.seq, "status": move.to_state}, move.from_state)
+    return StateUpdate(made | move.delta | {"seq": move.seq, "status": move.to_state}, move.from_state)
