@@ -3,18 +3,16 @@
 import asyncio
 import shlex
 from argparse import Namespace
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from rich.console import Console
 
 from delegation import ExecutionBusy
 from graph.cli_output import Reply
-from graph.events import Event
 from graph.lifecycle import WorkflowState
 from graph.orchestrator import TaskOrchestrator
 from graph.render import ProgressView, print_summary
@@ -70,8 +68,7 @@ async def _follow(desk: Desk, execution_id: UUID, before: Mapping[str, Any] | No
     """Drive once and show what happens. A signal cancels this, which leaves the stream and so drains the step."""
     try:
         with ProgressView(desk.console) as view:
-            stream = cast("AsyncGenerator[Event]", desk.orchestrator.stream(execution_id))
-            async with aclosing(stream) as events:
+            async with desk.orchestrator.stream(execution_id) as events:
                 first = True
                 async for event in events:
                     if first:

@@ -40,6 +40,7 @@ class Drive:
     asked: bool = False
     """Whether callers' requests were waiting at the last look."""
     running: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)
 
     async def tell(self, event: Event) -> None:
@@ -73,6 +74,9 @@ class Drives:
             NotFound: there is no such execution.
         """
         held = self._drives.get(execution_id)
+        if held and held.control and held.control.drain_requested:
+            await held.ended.wait()  # it starts nothing any more: what it has at work is being stored
+            held = self._drives.get(execution_id)
         if execution_id in self._starting or (held and not held.is_over):
             raise ExecutionBusy(
                 f"execution {execution_id} is being driven in this process already",
@@ -103,14 +107,25 @@ class Drives:
 
     async def end(self, drive: Drive) -> None:
         """Give the lease back."""
-        if self._drives.get(drive.execution_id) is drive:
-            del self._drives[drive.execution_id]
-        await self._database.write(lambda connection: lease.release(connection, drive.execution_id, drive.epoch))
-        if not self._drives:
-            await self.close()
+        try:
+            await self._database.write(lambda connection: lease.release(connection, drive.execution_id, drive.epoch))
+        finally:
+            if self._drives.get(drive.execution_id) is drive:
+                del self._drives[drive.execution_id]
+            drive.ended.set()
+            if not self._drives:
+                await self._stop_renewing()
 
-    async def close(self) -> None:
-        """Stop renewing; leases that are still held run out by themselves."""
+    async def drain(self) -> None:
+        """Ask every drive to start nothing more, and wait until what they have at work is stored."""
+        kept = [drive for drive in self._drives.values() if drive.kept and drive.control]
+        for drive in kept:
+            if drive.control:
+                drive.control.request_drain("the database is being closed")
+        await asyncio.gather(*(drive.ended.wait() for drive in kept))
+        await self._stop_renewing()
+
+    async def _stop_renewing(self) -> None:
         if self._keeper and self._keeper is not asyncio.current_task():
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):

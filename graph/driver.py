@@ -1,8 +1,7 @@
 """Driving an execution: the lease, the thread's roll forward, the graph, and whatever callers asked meanwhile."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from graph.events import Event
 from graph.lifecycle import FINAL_STATES
 from graph.requests import honour_next
 from graph.services import Services, drives_of
+from graph.stream import EventStream
 from graph.summary import summary_of
 from graph.thread import follow
 from persistence import Database, load_dossier, load_execution
@@ -25,9 +25,6 @@ from persistence import Database, load_dossier, load_execution
 __all__ = ["Driver"]
 
 log = logging.getLogger(__name__)
-
-_QUEUE_LENGTH = 256
-_DONE = None
 
 
 @dataclass(frozen=True)
@@ -58,32 +55,13 @@ class Driver:
             await drive.tell(Event(kind="end", execution_id=execution_id, seq=seq, data={"status": summary["status"]}))
         return summary
 
-    async def stream(self, execution_id: UUID, settings: RunSettings) -> AsyncGenerator[Event, None]:
-        """Drive in a task of its own and yield what happens; leaving the loop drains the step that runs."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue(_QUEUE_LENGTH)
-        control, listening = RunControl(), True
+    def stream(self, execution_id: UUID, settings: RunSettings) -> EventStream:
+        """Return an iterator that drives the execution while it is asked for what happens."""
 
-        async def sink(event: Event) -> None:
-            if listening:
-                await queue.put(event)
+        async def drive(control: RunControl, sink: Sink) -> None:
+            await self.run(execution_id, settings, control=control, sink=sink)
 
-        async def drive() -> None:
-            try:
-                await self.run(execution_id, settings, control=control, sink=sink)
-            finally:
-                if listening:
-                    await queue.put(_DONE)
-
-        task = asyncio.create_task(drive(), name=f"squad-drive-{execution_id}")
-        try:
-            while (event := await queue.get()) is not _DONE:
-                yield event
-        finally:
-            listening = False
-            control.request_drain("nobody listens any more")
-            while not queue.empty():  # a driver that waits for room finds it
-                queue.get_nowait()
-            await task
+        return EventStream(drive, str(execution_id))
 
     @asynccontextmanager
     async def _lease(self, execution_id: UUID, control: RunControl, sink: Sink | None) -> AsyncIterator[Drive]:

@@ -109,8 +109,14 @@ def is_legal(from_state: str, to_state: str) -> bool:
 def check_move(from_state: str, to_state: str) -> None:
     """Raise InvalidTransition, which names the legal moves, unless the map holds the move."""
     if not is_legal(from_state, to_state):
-        known = from_state in set(WorkflowState)
-        raise InvalidTransition(str(from_state), str(to_state), map(str, legal_moves(from_state)) if known else [])
+        try:
+            legal = legal_moves(from_state)
+        except ValueError as unknown:
+            error = InvalidTransition(str(from_state), str(to_state), [])
+            error.message, error.hint = str(unknown), "name the state that the execution is in"
+            error.args = (error.message,)
+            raise error from None
+        raise InvalidTransition(str(from_state), str(to_state), map(str, legal))
 
 
 def progress_of(state: str, origin_state: str | None = None) -> int:

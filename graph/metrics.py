@@ -41,10 +41,12 @@ def workflow_metrics(state_history: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 def _entry(index: int, entry: Mapping[str, Any]) -> tuple[str, datetime]:
     try:
-        state, at = str(entry["state"]), entry["timestamp"]
+        state, at = entry["state"], entry["timestamp"]
+        if not isinstance(state, str):
+            raise TypeError(f"{state!r} is no state")  # noqa: TRY301 - said with the entry's number, as all else
         moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"entry {index} of the history needs a 'state' and a 'timestamp' (a datetime or ISO 8601): {error}"
         ) from error
-    return state, moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return str(state), moment if moment.tzinfo else moment.replace(tzinfo=UTC)

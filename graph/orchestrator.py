@@ -1,6 +1,6 @@
 """The orchestrator: what callers start, watch, stop, answer and steer executions with."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -14,12 +14,12 @@ from graph.build import assemble
 from graph.context import RunSettings
 from graph.driver import Driver
 from graph.engine import Planned, WorkflowEngine
-from graph.events import Event
 from graph.forks import fork_execution
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
 from graph.requests import Request, leave_request, plan_for
 from graph.services import Services
+from graph.stream import EventStream
 from graph.summary import summary_of
 from persistence import (
     Database,
@@ -114,7 +114,7 @@ class TaskOrchestrator:
         """
         return await self._ready().run(as_uuid(execution_id, "an execution"), self.settings)
 
-    def stream(self, execution_id: UUID | str) -> AsyncGenerator[Event, None]:
+    def stream(self, execution_id: UUID | str) -> EventStream:
         """Drive the execution and yield what happens; leaving the loop drains the running step. Raises as ``run``."""
         return self._ready().stream(as_uuid(execution_id, "an execution"), self.settings)
 

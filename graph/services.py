@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from weakref import WeakKeyDictionary
 
 from agents import MessageBus, RoleAgent, Roster
 from delegation import DelegationEngine, Role
@@ -13,7 +12,7 @@ from persistence import Database, DatabaseMessageStore
 
 __all__ = ["Services"]
 
-_drives: WeakKeyDictionary[Database, Drives] = WeakKeyDictionary()
+_drives: dict[Database, Drives] = {}
 
 
 class Services:
@@ -72,5 +71,11 @@ def _has_failed(opening: asyncio.Future[Database]) -> bool:
 def drives_of(database: Database) -> Drives:
     """Return the drives of this process on the database: one object, so that two orchestrators see each other's."""
     if database not in _drives:
-        _drives[database] = Drives(database)
+        drives = _drives[database] = Drives(database)
+
+        async def drain() -> None:
+            await drives.drain()
+            del _drives[database]
+
+        database.on_close(drain)
     return _drives[database]

@@ -44,6 +44,7 @@ class Database:
         self.checkpointer: OneHopSaver
         self._url, self._synchronous, self._folder = url, synchronous, location.temporary
         self._hops: Hops
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self._engine = async_engine(url, synchronous)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, info={"database": self})
 
@@ -108,8 +109,14 @@ class Database:
         async with self._hops.turn():
             yield
 
+    def on_close(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Await ``call`` before the database closes: for whoever has something to bring to an end on it."""
+        self._closing.append(call)
+
     async def close(self) -> None:
         """Close every connection; a private database is deleted."""
+        while self._closing:
+            await self._closing.pop()()
         if hasattr(self, "checkpointer"):
             await self.checkpointer.conn.close()
         if hasattr(self, "_hops"):

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from scripted import all_roles, done
 
 from agents import ContextManager, MessageBus
 from delegation import GateKind, MessageType, NotFound, Role, Squad, SquadMember, Task
@@ -20,7 +21,6 @@ from graph import (
     WorkflowState,
 )
 from persistence import Database, TaskExecutionService
-from scripted import all_roles, done
 
 S = WorkflowState
 MAIN_LINE = ["pending", "analyzing", "planning", "delegated", "in_progress", "reviewing", "testing", "completed"]
@@ -149,7 +149,7 @@ async def bring_to(orchestrator, database, stored, state) -> UUID:
     return execution_id
 
 
-async def move_to(orchestrator, db, execution_id, state, target):
+async def move_to(orchestrator, db, execution_id, state, target):  # noqa: PLR0911 - a method for each target
     """Ask for the move by the orchestrator's own method for that target, where it has one."""
     if state == S.PENDING:
         state = S.ANALYZING  # a caller never sees one in pending: it is left in the same transaction
@@ -232,6 +232,33 @@ async def test_leaving_the_stream_drains_and_gives_the_lease_back(database, stor
     await stream.aclose()
     summary = await orchestrator.run(execution_id)
     assert summary["status"] == "completed"
+    assert path(summary) == MAIN_LINE
+
+
+async def test_a_plain_break_leaves_the_execution_to_whoever_drives_it_next(database, store):
+    orchestrator = TaskOrchestrator(database=database)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    for wanted in ("plan", "assignment", "subtask"):
+        async for event in orchestrator.stream(execution_id):
+            if event.kind == wanted:
+                break
+    summary = await orchestrator.run(execution_id)
+    assert path(summary) == MAIN_LINE
+
+
+async def test_a_database_that_is_closed_lets_what_is_at_work_be_stored(tmp_path, store):
+    async with await Database.open(str(tmp_path / "closed.db")) as database:
+        orchestrator = TaskOrchestrator(database=database)
+        stored = await store(database)
+        async with database.session() as db:
+            execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        async for event in orchestrator.stream(execution_id):
+            if event.kind == "subtask":
+                break
+    async with await Database.open(str(tmp_path / "closed.db")) as database:
+        summary = await TaskOrchestrator(database=database).run(execution_id)
     assert path(summary) == MAIN_LINE
 
 

@@ -1,0 +1,90 @@
+"""A run, watched: an iterator over what happens, whose end is the end of the run's claim to go on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from langgraph.runtime import RunControl
+
+from graph.events import Event
+
+__all__ = ["EventStream"]
+
+QUEUE_LENGTH = 256
+"""How far the driver may be ahead of its listener, in events; beyond that it waits."""
+
+Drive = Callable[[RunControl, Callable[[Event], Awaitable[None]]], Awaitable[Any]]
+
+
+class EventStream:
+    """What an execution's driver tells, event by event: ``async for event in stream``.
+
+    The driver runs in a task of its own. When the loop is left, by ``break`` too, the running step is drained and
+    nothing more is started; ``aclose()`` waits for that, and so does whoever drives the execution next.
+    """
+
+    def __init__(self, drive: Drive, name: str) -> None:
+        self._drive, self._name = drive, name
+        self._control = RunControl()
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._task: asyncio.Task[None] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._task is None:
+            self._task = asyncio.create_task(
+                _run(self._drive, self._control, self._queue), name=f"squad-drive-{self._name}"
+            )
+        event = await self._queue.get()
+        if event is not None:
+            return event
+        self._queue.put_nowait(None)  # whoever asks again gets the same answer
+        await self._task  # raises what the driver raised
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Stop listening, and wait until the running step is stored and the lease given back."""
+        self._leave()
+        if self._task:
+            await asyncio.wait([self._task])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._control.request_drain("nobody listens any more")
+        while not self._queue.empty():  # a driver that waits for room finds it
+            self._queue.get_nowait()
+
+
+async def _run(drive: Drive, control: RunControl, queue: asyncio.Queue[Event | None]) -> None:
+    """Drive, handing events to the queue while anybody listens. It must not know the stream, which ends when unused."""
+
+    async def sink(event: Event) -> None:
+        if not control.drain_requested:
+            await queue.put(event)
+
+    try:
+        await drive(control, sink)
+    finally:
+        if not control.drain_requested:
+            await queue.put(None)
+        elif (task := asyncio.current_task()) is not None:
+            task.add_done_callback(_seen)
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Take note of a failure that nobody is left to hear of; it stands in the execution's log or its row."""
+    if not task.cancelled():
+        task.exception()
