@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph_sdk import get_client
 
 from delegation import Role
 from graph import TaskOrchestrator
 from persistence import Database, TaskExecutionService
-
-pytest.importorskip("langgraph_api", reason="the server is an extra: pip install -r requirements-studio.txt")
-
-from langgraph_sdk import get_client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -52,6 +49,7 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``langgraph dev`` as `make studio` starts it, in a folder of its own so that it leaves nothing in the project."""
+    pytest.importorskip("langgraph_api", reason="the server is an extra: pip install -r requirements-studio.txt")
     folder = tmp_path_factory.mktemp("studio")
     config = (ROOT / "langgraph.json").read_text(encoding="utf-8").replace("./", f"{ROOT}/").replace('"."', f'"{ROOT}"')
     (folder / "langgraph.json").write_text(config, encoding="utf-8")
