@@ -5,6 +5,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from persistence import (
     Effects,
     Move,
     MovedOn,
+    after_commit,
     apply_move,
     as_uuid,
     database_of,
@@ -168,6 +170,7 @@ class WorkflowEngine:
             return await self.perform(database_of(db), decide)
         async with unit(db):
             planned = await on_session(db, lambda connection: self._store(connection, decide))
+            after_commit(db, partial(self.announce, planned.effects.messages))
             if planned.move:
                 await self.execute_state_actions(
                     db=db,
@@ -175,7 +178,6 @@ class WorkflowEngine:
                     state=planned.move.to_state,
                     context=planned.move.metadata,
                 )
-        await self.announce(planned.effects.messages)
         return planned
 
     def _store(self, connection: Connection, decide: Decide) -> Planned:
@@ -232,4 +234,4 @@ def stale(move: Move, moved: MovedOn) -> StaleTransition | NotFound:
     if moved.status is None:
         return NotFound(f"there is no execution {move.execution_id}")
     legal = map(str, legal_moves(moved.status))
-    return StaleTransition(move.from_state, moved.status, move.to_state, legal)
+    return StaleTransition(str(move.from_state), moved.status, str(move.to_state), legal)

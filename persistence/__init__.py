@@ -29,7 +29,7 @@ from persistence.records import (
 from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.tables import utc_now
-from persistence.unit import database_of, fresh, is_idle, on_session, unit
+from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
 
 __all__ = [
     "Assigned",
@@ -47,6 +47,7 @@ __all__ = [
     "TaskExecutionService",
     "TaskService",
     "add_request",
+    "after_commit",
     "apply_move",
     "as_uuid",
     "claim_gate",

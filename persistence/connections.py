@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-__all__ = ["BUSY_TIMEOUT_MS", "WRITE", "async_engine", "begin_writing", "has_written", "sync_engine"]
+__all__ = ["BEGUN", "BUSY_TIMEOUT_MS", "WRITE", "async_engine", "begin_writing", "has_written", "sync_engine"]
 
 BUSY_TIMEOUT_MS = 5000
 WRITE = {"write": True}
+BEGUN = "squad_begun"
+"""Set in a connection's info while somebody else has begun its transaction."""
 _WROTE = "squad_wrote"
 _NOT_WRITING = ("SELECT", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "WITH")
 
@@ -30,6 +32,7 @@ def async_engine(url: URL, synchronous: str) -> AsyncEngine:
     """Return the engine behind the callers' sessions; idle connections are few, and more open when needed."""
     engine = create_async_engine(url, pool_size=4, max_overflow=-1)
     _prepare(engine.sync_engine, synchronous)
+    _watch_writing(engine.sync_engine)
     return engine
 
 
@@ -60,9 +63,21 @@ def _prepare(engine: Engine, synchronous: str) -> None:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
+        if connection.info.get(BEGUN):
+            return
         immediate = connection.get_execution_options().get("write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
         connection.info[_WROTE] = False
+
+    @event.listens_for(engine, "invalidate")
+    def invalidated(dbapi_connection: Any, _record: object, _error: object) -> None:
+        # closing alone would keep the lock for as long as anybody, an error's traceback say, holds a cursor of it
+        if dbapi_connection is not None:
+            dbapi_connection.rollback()
+
+
+def _watch_writing(engine: Engine) -> None:
+    """Note for each transaction whether it has written: only callers' sessions have to be asked that."""
 
     @event.listens_for(engine, "before_cursor_execute")
     def executing(connection: Connection, _cursor: Any, statement: str, *_rest: object) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from persistence.tables import (
     AssignmentRow,
@@ -48,6 +48,8 @@ def copy_execution(connection: Connection, row: Row[Any], transition: Row[Any], 
     _copy(connection, OutcomeRow, (OutcomeRow.execution_id == row.id) & (OutcomeRow.at <= before), **mine)
     if any(move.from_state == "delegated" and move.to_state == "in_progress" for move in moves):
         _copy(connection, AssignmentRow, AssignmentRow.execution_id == row.id, **mine)
+        begun_later = (AssignmentRow.execution_id == new_id) & (AssignmentRow.started_at > before)
+        connection.execute(update(table(AssignmentRow)).where(begun_later).values(started_at=None))
     if transition.to_state == "blocked":
         _copy_gates(connection, row, transition, new_id)
 

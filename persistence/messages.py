@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy.exc import IntegrityError
 
-from delegation import Message, MessageType
+from delegation import Message, MessageType, NotFound
 from persistence.database import Database
 from persistence.effects import message_values
-from persistence.tables import MessageRow, as_dict, table
+from persistence.tables import ExecutionRow, MessageRow, as_dict, table
 
 __all__ = ["DatabaseMessageStore"]
 
@@ -22,10 +23,23 @@ class DatabaseMessageStore:
         self._database = database
 
     async def append(self, messages: Sequence[Message]) -> None:
-        """Store messages in one transaction."""
+        """Store messages in one transaction.
+
+        Raises:
+            NotFound: one belongs to an execution that is not there.
+        """
         rows = [message_values(message) for message in messages]
-        if rows:
+        if not rows:
+            return
+        try:
             await self._database.write(lambda connection: connection.execute(insert(table(MessageRow)), rows))
+        except IntegrityError:
+            ids = {message.execution_id for message in messages if message.execution_id}
+            known = select(table(ExecutionRow).c.id).where(table(ExecutionRow).c.id.in_(ids))
+            missing = ids - await self._database.read(lambda connection: set(connection.execute(known).scalars()))
+            if not missing:
+                raise
+            raise NotFound(f"there is no execution {min(missing)}: nothing was sent") from None
 
     async def load(
         self,

@@ -1,6 +1,6 @@
 """A unit of work on a caller's session: a savepoint that is committed at success and alone undone on an error."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,10 +14,11 @@ from persistence.faults import translated
 if TYPE_CHECKING:
     from persistence.database import Database
 
-__all__ = ["database_of", "fresh", "is_idle", "on_session", "unit"]
+__all__ = ["after_commit", "database_of", "fresh", "is_idle", "on_session", "unit"]
 
 T = TypeVar("T")
 _INSIDE = "squad_inside_unit"
+_LATER = "squad_after_commit"
 
 
 def database_of(session: AsyncSession) -> "Database":
@@ -49,11 +50,38 @@ async def unit(session: AsyncSession) -> AsyncIterator[None]:
     """
     database = database_of(session)
     if session.info.get(_INSIDE):
-        async with session.begin_nested():
+        async with _savepoint(session):
             yield
         return
+    later: list[Callable[[], Awaitable[None]]] = []
+    session.info[_LATER] = later
+    with translated(database.name):
+        async with _transaction(session, database):
+            yield
+    for call in later:
+        await call()
+
+
+def after_commit(session: AsyncSession, call: Callable[[], Awaitable[None]]) -> None:
+    """Call and await ``call`` once the outermost unit has committed; not at all if this unit is undone."""
+    session.info[_LATER].append(call)
+
+
+@asynccontextmanager
+async def _savepoint(session: AsyncSession) -> AsyncIterator[None]:
+    later = session.info[_LATER]
+    known = len(later)
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        del later[known:]
+        raise
+
+
+@asynccontextmanager
+async def _transaction(session: AsyncSession, database: "Database") -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        stack.enter_context(translated(database.name))
         callers_own = bool(session.new or session.dirty or session.deleted)
         if await _holds_lock(session):
             callers_own = True  # and it must not wait for this process's turn, which may be waiting for its lock
@@ -62,7 +90,7 @@ async def unit(session: AsyncSession) -> AsyncIterator[None]:
             await _begin_writing(session, callers_own=callers_own)
         session.info[_INSIDE] = True
         try:
-            async with session.begin_nested():
+            async with _savepoint(session):
                 yield
         except BaseException:
             if not callers_own:
