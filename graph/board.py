@@ -43,7 +43,7 @@ def build_board_graph(services: Services) -> CompiledStateGraph[Any, Any, Any, A
     return builder.compile(name="board")
 
 
-def turns(state: BoardState) -> list[Send] | str:
+async def turns(state: BoardState) -> list[Send] | str:
     """Send a turn to each member that has work, or close at once."""
     team = state.get("team") or []
     shared = {
@@ -56,7 +56,7 @@ def turns(state: BoardState) -> list[Send] | str:
     return [Send(one["role"], shared | {"member_id": one["member_id"]}) for one in team] or CLOSE
 
 
-def after_closing(state: BoardState) -> str:
+async def after_closing(state: BoardState) -> str:
     """Open the board again while the execution is still at work on it."""
     return "work is left" if state["status"] == WorkflowState.IN_PROGRESS else "closed"
 

@@ -88,9 +88,9 @@ class MemberAtWork:
         self.board.begun[subtask.id] = started_at
         await self._tell(subtask, "in_progress")
         outcome = await self._act(subtask)
-        done = Done(subtask.id, self.member.id, self.turn["round"], outcome, started_at, utc_now())
+        turn = self._attempts(subtask) + 1
+        done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
         effects = Effects(messages=[self._own(message) for message in outcome.messages], work=[done])
-        effects.log("subtask", f"{subtask.id} {outcome.status.value} by {self.member.id}", note=outcome.note)
         successor = await self._store(subtask, done, effects)
         await self.step.services.engine.announce(effects.messages)
         await self._tell(subtask, outcome.status.value)
@@ -148,8 +148,11 @@ class MemberAtWork:
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
             findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
             answers=facts.answers(subtask.id),
-            attempt=1 + sum(done.subtask_id == subtask.id for done in facts.work),
+            attempt=self._attempts(subtask) + 1,
         )
+
+    def _attempts(self, subtask: Subtask) -> int:
+        return sum(done.subtask_id == subtask.id for done in self.board.facts.work)
 
     def _own(self, message: Message) -> Message:
         """Return the member's message as this execution's: an agent speaks for itself and for nobody else."""

@@ -70,8 +70,11 @@ def assemble(services: Services, checkpointer: BaseCheckpointSaver[Any] | None) 
     return builder.compile(checkpointer=checkpointer, name="squad")
 
 
-def _route(state: WorkflowState, values: SquadState) -> str:
-    """Follow the step's decision, which is the thread's ``status`` now; the map has the last word."""
+async def _route(state: WorkflowState, values: SquadState) -> str:
+    """Follow the step's decision, which is the thread's ``status`` now; the map has the last word.
+
+    Asynchronous, as are all routes here: LangGraph would run a plain function in a thread.
+    """
     target = values["status"]
     if not is_legal(state, target):
         raise InvalidTransition(state.value, target, map(str, legal_moves(state)))

@@ -91,13 +91,9 @@ class Step:
             checkpoint_id=self.checkpoint_id,
         )
         seq = self.state["seq"] + 1
-
-        def decide(connection: Connection) -> Planned:
-            self.drive.asked = next_request(connection, self.execution_id) is not None
-            return Planned(self.execution_id, move, decided.effects)
-
-        await self.services.engine.perform(self.database, decide, enters=decided.to_state)
-        self.drive.position = (move.to_state, seq)
+        planned = Planned(self.execution_id, move, decided.effects)
+        await self.services.engine.perform(self.database, lambda _: planned, enters=decided.to_state)
+        self.drive.position, self.drive.asked = (move.to_state, seq), decided.effects.asked
         await self.tell_all(move, decided.effects, seq)
         return delta | {"status": decided.to_state.value, "seq": seq}
 

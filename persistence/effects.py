@@ -41,11 +41,12 @@ class Handover:
 
 @dataclass(frozen=True)
 class Done:
-    """A member's piece of work on a subtask, ended; ``round`` counts the board's openings."""
+    """A piece of work on a subtask, ended; ``round`` counts the board's openings, ``turn`` the subtask's ends."""
 
     subtask_id: str
     member_id: str
     round: int
+    turn: int
     outcome: Outcome
     started_at: datetime
     at: datetime
@@ -71,6 +72,8 @@ class Effects:
     gates: list[NewGate] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     record: Record | None = None
+    asked: bool = False
+    """Set by a move: whether callers' requests were waiting when it was made."""
 
     def log(self, event: str, text: str, **data: Any) -> None:
         """Add a line to the audit log."""
@@ -111,7 +114,7 @@ def mark_started(connection: Connection, execution_id: UUID, subtask_id: str, at
 
 
 def _store_handovers(connection: Connection, execution_id: UUID, handovers: list[Handover]) -> None:
-    turns = _turns(connection, AssignmentRow, execution_id) if handovers else {}
+    turns = _turns(connection, execution_id) if handovers else {}
     rows = [
         {
             "execution_id": execution_id,
@@ -129,12 +132,11 @@ def _store_handovers(connection: Connection, execution_id: UUID, handovers: list
 
 
 def _store_work(connection: Connection, execution_id: UUID, work: list[Done]) -> None:
-    turns = _turns(connection, OutcomeRow, execution_id) if work else {}
     rows = [
         {
             "execution_id": execution_id,
             "subtask_id": one.subtask_id,
-            "turn": turns.get(one.subtask_id, 0) + 1,
+            "turn": one.turn,
             "round": one.round,
             "member_id": one.member_id,
             "status": one.outcome.status.value,
@@ -169,8 +171,8 @@ def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate
     _insert_all(connection, GateRow, rows)
 
 
-def _turns(connection: Connection, model: type[AssignmentRow | OutcomeRow], execution_id: UUID) -> dict[str, int]:
-    return {one.subtask_id: one.turn for one in connection.execute(_newest_turns(model), {"execution": execution_id})}
+def _turns(connection: Connection, execution_id: UUID) -> dict[str, int]:
+    return {one.subtask_id: one.turn for one in connection.execute(_newest_turns(), {"execution": execution_id})}
 
 
 def _insert_all(connection: Connection, model: type[Base], rows: list[dict[str, Any]]) -> None:
@@ -184,8 +186,8 @@ def _insert_into(model: type[Base]) -> Insert:
 
 
 @cache
-def _newest_turns(model: type[AssignmentRow | OutcomeRow]) -> Select[Any]:
-    row = table(model)
+def _newest_turns() -> Select[Any]:
+    row = table(AssignmentRow)
     query = select(row.c.subtask_id, func.max(row.c.turn).label("turn"))
     return query.where(row.c.execution_id == bindparam("execution")).group_by(row.c.subtask_id)
 

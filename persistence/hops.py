@@ -1,8 +1,9 @@
 """Whole transactions in one thread hop: the way in which every step reads and writes.
 
 One thread per database and process writes, so the process's own writers queue up fairly instead of racing for
-SQLite's lock; another reads. Nothing here runs on the event loop, and a transaction that has begun is decided, kept
-or rolled back, before a cancellation of its caller goes on.
+SQLite's lock, and whatever has queued up while it was busy is committed together. Another thread reads. Nothing here
+runs on the event loop, and a transaction that has begun is decided, kept or rolled back, before a cancellation of its
+caller goes on.
 """
 
 import asyncio
@@ -11,16 +12,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
 
 from delegation import DatabaseError
-from persistence.connections import WRITE
+from persistence.connections import BEGUN, WRITE
 from persistence.faults import is_locked, translated
 
-__all__ = ["Hops", "settled"]
+__all__ = ["Hops", "driver_of", "settled"]
 
 T = TypeVar("T")
 
@@ -43,6 +44,14 @@ async def settled(work: asyncio.Future[T]) -> T:
         raise
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A piece of writing that waits for the writer, and whoever waits for its end."""
+
+    work: Callable[[Connection], Any]
+    end: "asyncio.Future[Any]"
+
+
 class Hops:
     """The reading and the writing thread of one open database."""
 
@@ -52,6 +61,8 @@ class Hops:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="squad-read")
         self._connections: dict[str, Connection] = {}
         self._turn = asyncio.Lock()
+        self._waiting: list[_Waiting] = []
+        self._committing: asyncio.Task[None] | None = None
         self._closed = False
 
     @asynccontextmanager
@@ -61,41 +72,58 @@ class Hops:
             yield
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one writing transaction and commit it; what it raises rolls back whole.
+        """Run ``work`` in a writing transaction and commit it; what it raises rolls all of it back, and only that.
 
         Raises:
             DatabaseLocked: another process kept the lock for longer than the patience.
             DatabaseError: the database cannot be written.
         """
-        async with self._turn:
-            return await self._hop(self._writer, self._write, work)
-
-    async def insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Run one statement for each row in one writing transaction, on the driver's own connection.
-
-        For the checkpointer, whose many small writes need none of SQLAlchemy's care; raises like :meth:`write`.
-        """
-        async with self._turn:
-            await self._hop(self._writer, self._insert, statement, rows)
+        self._check_open()
+        waiting = _Waiting(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all(), name="squad-commit")
+        result: T = await settled(waiting.end)
+        return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one reading transaction: everything that it sees is of one moment."""
-        return await self._hop(self._reader, self._read, work)
+        self._check_open()
+        return await settled(asyncio.get_running_loop().run_in_executor(self._reader, self._read, work))
 
     async def close(self) -> None:
         """End both threads and their connections; doing so again does nothing."""
         if self._closed:
             return
         self._closed = True
+        if self._committing:
+            await self._committing
         for pool, kind in ((self._writer, "write"), (self._reader, "read")):
             await settled(asyncio.get_running_loop().run_in_executor(pool, self._release, kind))
             pool.shutdown(wait=False)
         self._engine.dispose()
 
-    async def _hop(self, pool: ThreadPoolExecutor, call: Callable[..., T], *args: object) -> T:
+    def _check_open(self) -> None:
         if self._closed:
             raise DatabaseError(f"{self._name} is closed", hint="use it within `async with await Database.open(…)`")
-        return await settled(asyncio.get_running_loop().run_in_executor(pool, call, *args))
+
+    async def _commit_all(self) -> None:
+        """Hand what waits to the writer until nothing does any more."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                async with self._turn:
+                    batch, self._waiting = self._waiting, []
+                    results = await settled(loop.run_in_executor(self._writer, self._commit, batch))
+                for waiting, (value, error) in zip(batch, results, strict=True):
+                    if waiting.end.cancelled():
+                        continue
+                    if error is None:
+                        waiting.end.set_result(value)
+                    else:
+                        waiting.end.set_exception(error)
+        finally:
+            self._committing = None
 
     def _connection(self, kind: str) -> Connection:
         if kind not in self._connections:
@@ -107,30 +135,43 @@ class Hops:
         if connection := self._connections.pop(kind, None):
             connection.close()
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        with translated(self._name):
-            connection = self._connection("write")
-            _patiently(lambda: _begin(connection))
-            try:
-                result = work(connection)
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-            return result
-
-    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        with translated(self._name):
-            driver = self._connection("write").connection.driver_connection
-            assert driver is not None  # connected
-            try:
+    def _commit(self, batch: Sequence[_Waiting]) -> list[tuple[Any, BaseException | None]]:
+        """Do a batch in one transaction; returns value and error of each."""
+        try:
+            with translated(self._name):
+                connection = self._connection("write")
+                driver = driver_of(connection)
                 _patiently(lambda: driver.execute("BEGIN IMMEDIATE"))
-                driver.executemany(statement, rows)
-                driver.execute("COMMIT")
-            except BaseException:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
-                raise
+                connection.info[BEGUN] = True
+                try:
+                    results = [self._one(connection, waiting, alone=len(batch) == 1) for waiting in batch]
+                    _end(connection, keep=any(error is None for _, error in results))
+                except BaseException:
+                    _end(connection, keep=False)
+                    raise
+                finally:
+                    connection.info[BEGUN] = False
+        except Exception as error:  # noqa: BLE001 - it goes to everybody whose work is lost by it
+            return [(None, error)] * len(batch)
+        return results
+
+    def _one(self, connection: Connection, waiting: _Waiting, *, alone: bool) -> tuple[Any, BaseException | None]:
+        """Do one piece of work; among several, what it raises undoes its own part alone."""
+        driver = driver_of(connection)
+        if not alone:
+            driver.execute("SAVEPOINT work")
+        try:
+            with translated(self._name):
+                value, failure = waiting.work(connection), None
+        except Exception as error:
+            if not driver.in_transaction:
+                raise  # the database gave the whole transaction up
+            value, failure = None, error
+            if not alone:
+                driver.execute("ROLLBACK TO work")
+        if not alone:
+            driver.execute("RELEASE work")
+        return value, failure
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with translated(self._name):
@@ -139,12 +180,20 @@ class Hops:
                 return work(connection)
 
 
-def _begin(connection: Connection) -> None:
-    try:
-        connection.begin()
-    except BaseException:
-        connection.rollback()
-        raise
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection."""
+    return connection.connection.driver_connection
+
+
+def _end(connection: Connection, *, keep: bool) -> None:
+    """Commit or roll back, whether SQLAlchemy has taken part in the transaction or not."""
+    if connection.in_transaction():
+        if keep:
+            connection.commit()
+        else:
+            connection.rollback()
+    elif driver_of(connection).in_transaction:
+        driver_of(connection).execute("COMMIT" if keep else "ROLLBACK")
 
 
 def _patiently(begin: Callable[[], object]) -> None:
@@ -153,7 +202,7 @@ def _patiently(begin: Callable[[], object]) -> None:
     while True:
         try:
             begin()
-        except (OperationalError, sqlite3.OperationalError) as error:
+        except sqlite3.OperationalError as error:
             if not is_locked(error) or time.monotonic() > until:
                 raise
         else:

@@ -10,12 +10,12 @@ from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Insert, Update, bindparam, exists, insert, select, update
 
 from delegation import Message, MessageType
 from persistence.effects import Effects, store_effects
 from persistence.gates import withdraw_gates
-from persistence.tables import FINAL_STATES, ExecutionRow, TransitionRow, table, utc_now
+from persistence.tables import FINAL_STATES, ExecutionRow, RequestRow, TransitionRow, table, utc_now
 
 __all__ = ["Move", "MovedOn", "apply_move", "guard"]
 
@@ -66,9 +66,10 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     values = _row_values(move, now) | effects.columns
     statement = _compare_and_swap(tuple(values), move.seq is not None, move.epoch is not None)
     expected = {"key": move.execution_id, "from_state": move.from_state, "at_seq": move.seq, "at_epoch": move.epoch}
-    seq = connection.execute(statement, expected | {f"new_{name}": value for name, value in values.items()}).scalar()
-    if seq is None:
+    found = connection.execute(statement, expected | {f"new_{name}": value for name, value in values.items()}).first()
+    if found is None:
         raise moved_on(connection, move.execution_id)
+    seq, effects.asked = int(found.seq), bool(found.asked)
     transition = {
         "execution_id": move.execution_id,
         "seq": seq,
@@ -82,11 +83,11 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
         "at": now,
     }
     connection.execute(_insert_transition(), [transition])
-    _announce(move, int(seq), effects)
+    _announce(move, seq, effects)
     store_effects(connection, move.execution_id, effects, origin_state=move.from_state, columns=False)
     if move.from_state == BLOCKED or move.to_state in FINAL_STATES:
         withdraw_gates(connection, move.execution_id)  # whatever is still open has nobody waiting for it
-    return int(seq)
+    return seq
 
 
 def guard(connection: Connection, execution_id: UUID, state: str, epoch: int | None) -> None:
@@ -135,7 +136,9 @@ def _compare_and_swap(names: tuple[str, ...], with_seq: bool, with_epoch: bool, 
         statement = statement.where(row.c.seq == bindparam("at_seq"))
     if with_epoch:
         statement = statement.where(row.c.lease_epoch == bindparam("at_epoch"))
-    return statement.values(new).returning(row.c.seq)
+    request = table(RequestRow)
+    asked = exists().where(request.c.execution_id == bindparam("key"), request.c.status == "open")
+    return statement.values(new).returning(row.c.seq, asked.label("asked"))
 
 
 @cache

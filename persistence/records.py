@@ -139,7 +139,9 @@ def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, As
 def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
     """Return every stored outcome, oldest first."""
     rows = connection.execute(_of_execution(OutcomeRow, "at", "turn"), {"execution": execution_id})
-    return [Done(one.subtask_id, one.member_id, one.round, _outcome(one), one.started_at, one.at) for one in rows]
+    return [
+        Done(one.subtask_id, one.member_id, one.round, one.turn, _outcome(one), one.started_at, one.at) for one in rows
+    ]
 
 
 def _outcome(row: Row[Any]) -> Outcome:

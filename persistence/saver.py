@@ -4,6 +4,7 @@ The stock saver takes the lock in one hop of its thread and commits in another, 
 other writer. What is stored, and how, stays the library's.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,16 +18,23 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
+    get_checkpoint_id,
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.checkpoint.sqlite.utils import load_pending_writes, pending_writes_sql
 from sqlalchemy import Connection
 
 from delegation import ConfigurationError
-from persistence.hops import Hops
+from persistence.hops import Hops, driver_of, settled
 
 __all__ = ["OneHopSaver"]
+
+Statement = tuple[str, Sequence[tuple[Any, ...]]]
+
+HOLD_S = 0.002
+"""How long what a task wrote waits for a checkpoint to be stored with, in seconds."""
 
 _PUT = (
     "INSERT OR REPLACE INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type,"
@@ -38,12 +46,32 @@ _PUT_WRITES = (
 )
 
 
+_GET = (
+    "SELECT checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata FROM checkpoints"
+    " WHERE thread_id = ? AND checkpoint_ns = ?"
+)
+_GET_WRITES = pending_writes_sql(has_task_path=True)
+
+
+class _Held:
+    """What tasks of one thread wrote, on its way into the database."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        self.stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class OneHopSaver(AsyncSqliteSaver):
-    """An ``AsyncSqliteSaver`` whose writes go through the database's one writing thread."""
+    """An ``AsyncSqliteSaver`` whose reads and writes each are one hop of the database's threads.
+
+    What a task wrote waits a moment for the checkpoint that usually follows at once, so that both are one transaction;
+    whoever stored it waits as well.
+    """
 
     def __init__(self, conn: aiosqlite.Connection, hops: Hops, *, serde: SerializerProtocol) -> None:
         super().__init__(conn, serde=serde)
         self._hops = hops
+        self._held: dict[str, _Held] = {}
 
     async def aput(
         self,
@@ -58,7 +86,7 @@ class OneHopSaver(AsyncSqliteSaver):
         about = json.dumps(get_checkpoint_metadata(config, metadata), ensure_ascii=False).encode("utf-8", "ignore")
         parent = where.get("checkpoint_id")
         row = (thread_id, ns, checkpoint["id"], parent, *self.serde.dumps_typed(checkpoint), about)
-        await self._hops.insert(_PUT, [row])
+        await self._store(self._held.pop(thread_id, _Held()), (_PUT, [row]))
         return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint["id"]}}
 
     async def aput_writes(
@@ -70,14 +98,71 @@ class OneHopSaver(AsyncSqliteSaver):
     ) -> None:
         """Store what one task wrote, next to the checkpoint that it started from."""
         where = config["configurable"]
-        place = (str(where["thread_id"]), str(where["checkpoint_ns"]), str(where["checkpoint_id"]), task_id, task_path)
+        thread_id = str(where["thread_id"])
+        place = (thread_id, str(where["checkpoint_ns"]), str(where["checkpoint_id"]), task_id, task_path)
         known = all(channel in WRITES_IDX_MAP for channel, _ in writes)
         rows = [
             (*place, WRITES_IDX_MAP.get(channel, index), channel, *self.serde.dumps_typed(value))
             for index, (channel, value) in enumerate(writes)
         ]
-        statement = _PUT_WRITES.format("REPLACE" if known else "IGNORE")
-        await self._hops.insert(statement, rows)
+        held = self._held.get(thread_id)
+        if held is None:
+            held = self._held[thread_id] = _Held()
+            asyncio.get_running_loop().call_later(HOLD_S, self._let_go, thread_id, held)
+        held.statements.append((_PUT_WRITES.format("REPLACE" if known else "IGNORE"), rows))
+        await settled(held.stored)
+
+    def _let_go(self, thread_id: str, held: "_Held") -> None:
+        if self._held.get(thread_id) is held:
+            del self._held[thread_id]
+            task = asyncio.ensure_future(self._store(held))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to those who wait
+
+    async def _store(self, held: "_Held", *more: Statement) -> None:
+        statements = [*held.statements, *more]
+
+        def store(connection: Connection) -> None:
+            driver = driver_of(connection)
+            for statement, rows in statements:
+                driver.executemany(statement, rows)
+
+        try:
+            await self._hops.write(store)
+        except BaseException as error:
+            if not held.stored.done():
+                held.stored.set_exception(error)
+                held.stored.exception()  # seen, where nobody waits
+            raise
+        if not held.stored.done():
+            held.stored.set_result(None)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint with what was written next to it: the one that is named, or the thread's newest."""
+        where = config["configurable"]
+        thread_id, ns = str(where["thread_id"]), where.get("checkpoint_ns", "")
+        if held := self._held.pop(thread_id, None):
+            await self._store(held)
+        named = get_checkpoint_id(config)
+
+        def find(connection: Connection) -> tuple[Any, list[Any]] | None:
+            driver = driver_of(connection)
+            newest = "AND checkpoint_id = ?" if named else "ORDER BY checkpoint_id DESC LIMIT 1"
+            key = (thread_id, ns, named) if named else (thread_id, ns)
+            row = driver.execute(f"{_GET} {newest}", key).fetchone()
+            return row and (row, driver.execute(_GET_WRITES, (thread_id, ns, row[0])).fetchall())
+
+        found = await self._hops.read(find)
+        if not found:
+            return None
+        (checkpoint_id, parent_id, kind, checkpoint, metadata), writes = found
+        place = {"thread_id": thread_id, "checkpoint_ns": ns}
+        return CheckpointTuple(
+            config if named else {"configurable": place | {"checkpoint_id": checkpoint_id}},
+            self.serde.loads_typed((kind, checkpoint)),
+            json.loads(metadata) if metadata is not None else {},
+            {"configurable": place | {"checkpoint_id": parent_id}} if parent_id else None,
+            load_pending_writes(writes, self.serde),
+        )
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete everything that is stored of a thread."""
