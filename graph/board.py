@@ -17,10 +17,10 @@ from graph.closing import closing
 from graph.context import RunSettings
 from graph.groundwork import Groundwork
 from graph.lifecycle import WorkflowState
-from graph.live_board import LiveBoard
+from graph.live_board import LiveBoard, Opening
 from graph.services import Services
 from graph.state import BoardState, MemberTurn, encode
-from graph.step import Step, open_step
+from graph.step import Step, honour_requests, open_step
 from persistence import guard, store_effects
 
 __all__ = ["build_board_graph"]
@@ -84,6 +84,8 @@ class BoardNodes:
             if await self._store_groundwork(step, ground, plan):
                 facts = await self._facts(step)
             team = _team(step, rules_of(step, facts, plan))
+            opening = Opening(state["seq"], state.get("round") or 1, facts, plan, requirements)
+            self._services.boards.openings[step.execution_id] = opening
             found = encode({"plan": plan, "requirements": requirements})
             return found | {"team": team, "left": None, "added": list(ground.delta)}
 
@@ -92,7 +94,7 @@ class BoardNodes:
     ) -> dict[str, Any]:
         """Let one member work until nothing on the board is left for it."""
         step, recorded = await open_step(
-            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, requests="leave"
+            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, honour=False
         )
         if recorded is None:
             with step.at_work():
@@ -105,15 +107,15 @@ class BoardNodes:
         """Hold the standup and decide: on to the review, again to the board, to a human, or give up."""
         if state["status"] != WorkflowState.IN_PROGRESS:
             return {}  # open_board found it closed already
-        step, recorded = await open_step(
-            self._services, WorkflowState.IN_PROGRESS, state, config, runtime, requests="look"
-        )
+        step, recorded = await open_step(self._services, WorkflowState.IN_PROGRESS, state, config, runtime)
         if recorded is not None:
             return recorded
         if trouble := self._services.boards.troubles.pop(step.execution_id, None):
             raise trouble
         with step.at_work():
             facts = await self._facts(step)
+            if facts.asked and (moved := await honour_requests(step)) is not None:
+                return moved
             plan = await Groundwork(step).plan()
             board = rules_of(step, facts, plan)
             if board.remaining:
@@ -142,11 +144,15 @@ class BoardNodes:
         member = next(one for one in step.facts.squad.members if one.id == turn["member_id"])
 
         async def build() -> LiveBoard:
-            ground, facts = Groundwork(step), await self._facts(step)
-            plan, requirements = await ground.plan(), await ground.requirements()
-            gone = await who_left(config) if any(done.round >= turn["round"] for done in facts.work) else set()
-            present = set(turn["team"]) - gone | {member.id}
-            return LiveBoard(rules_of(step, facts, plan, present=present), facts, plan, requirements)
+            found = self._services.boards.openings.pop(step.execution_id, None)
+            if found is None or (found.seq, found.round) != (turn["seq"], turn["round"]):
+                ground = Groundwork(step)
+                facts, plan, requirements = await self._facts(step), await ground.plan(), await ground.requirements()
+                found = Opening(turn["seq"], turn["round"], facts, plan, requirements)
+            again = any(done.round >= turn["round"] for done in found.facts.work)
+            present = set(turn["team"]) - (await who_left(config) if again else set()) | {member.id}
+            rules = rules_of(step, found.facts, found.plan, present=present)
+            return LiveBoard(rules, found.facts, found.plan, found.requirements)
 
         board = await self._services.boards.join(board_checkpoint(config), build)
         await MemberAtWork(step, turn, board, member).work()

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from delegation import Assignment, Board, Deliverable, Gate, GateStatus, OutcomeStatus, Plan, Schedule, SquadMember
-from persistence import Assigned, Done, load_assignments, load_gates, load_work
+from persistence import Assigned, Done, load_assignments, load_gates, load_work, next_request
 
 __all__ = ["BoardFacts", "read_board"]
 
@@ -21,6 +21,8 @@ class BoardFacts:
     assignments: dict[str, Assigned]
     work: list[Done]
     gates: list[Gate]
+    asked: bool
+    """Whether callers' requests are waiting."""
 
     def board(
         self,
@@ -102,4 +104,5 @@ def read_board(connection: Connection, execution_id: UUID) -> BoardFacts:
         load_assignments(connection, execution_id),
         load_work(connection, execution_id),
         load_gates(connection, execution_id),
+        next_request(connection, execution_id) is not None,
     )

@@ -78,13 +78,13 @@ class Driver:
     async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
         """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
         while True:
-            config, row = await follow(self.graph, self.database, drive.execution_id)
-            drive.position, drive.asked = (row.status, row.seq), True  # the first step looks whether anything was asked
-            if row.status in FINAL_STATES:
+            at = await follow(self.graph, self.database, drive.execution_id)
+            drive.position, drive.asked = (at.status, at.seq), at.asked
+            if at.status in FINAL_STATES:
                 return None
             output: dict[str, Any] = {}
             try:
-                output = await self.graph.ainvoke(None, config, durability="sync", control=control, context=settings)
+                output = await self.graph.ainvoke(None, at.config, durability="sync", control=control, context=settings)
             except GraphDrained:
                 return None
             except (StaleTransition, ExecutionBusy):

@@ -13,13 +13,24 @@ from delegation import Board, Plan, Requirements, Subtask
 from graph.board_facts import BoardFacts
 from persistence import Done
 
-__all__ = ["Boards", "LiveBoard", "Wish"]
+__all__ = ["Boards", "LiveBoard", "Opening", "Wish"]
 
 Wish = Literal["go on", "close", "cancel"]
 """What callers want of a board: to go on, to start nothing more, or to end what runs as well."""
 
 WATCH_S = 0.2
 """How often callers' requests are looked for while members work, in seconds."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What was found when the board was opened, at which transition and in which round."""
+
+    seq: int
+    round: int
+    facts: BoardFacts
+    plan: Plan
+    requirements: Requirements
 
 
 @dataclass(eq=False)
@@ -108,6 +119,8 @@ class Boards:
     def __init__(self) -> None:
         self.troubles: dict[UUID, Exception] = {}
         """What went wrong on an execution's board, for whoever closes it."""
+        self.openings: dict[UUID, Opening] = {}
+        """What an execution's board was opened with, for the first member to arrive: it need not read it again."""
         self._boards: WeakValueDictionary[tuple[str, str], LiveBoard] = WeakValueDictionary()
         self._opening: dict[tuple[str, str], asyncio.Future[LiveBoard]] = {}
 

@@ -8,7 +8,7 @@ once whatever dies when, and no act whose result was committed is done again.
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -35,7 +35,7 @@ from persistence import (
     next_request,
 )
 
-__all__ = ["Act", "Decided", "Step", "run_step"]
+__all__ = ["Act", "Decided", "Step", "honour_requests", "open_step", "run_step"]
 
 _CHECKPOINTER, _DURABILITY = "__pregel_checkpointer", "__pregel_durability"
 
@@ -183,13 +183,12 @@ async def open_step(
     config: RunnableConfig,
     runtime: Runtime[RunSettings],
     *,
-    requests: Literal["known", "look", "leave"] = "known",
+    honour: bool = True,
 ) -> tuple[Step, dict[str, Any] | None]:
     """Look where the execution stands; return the step, and the thread's update where the move is made already.
 
     That is so if the step was recorded before, or if a caller's request is honoured here instead of the node's act;
-    ``requests`` says when that is: those that the last commit saw, those that are there now, or none, where another
-    step of the same state will honour them.
+    ``honour=False`` leaves requests to another step of the same state.
 
     Raises:
         ExecutionBusy: the execution has moved on, and this thread is not the one to follow.
@@ -206,9 +205,8 @@ async def open_step(
     step = Step(services, database, drive, node, known, info.task_id, root, settings_of(runtime), runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
-        asked = requests == "look" or (requests == "known" and drive.asked)
-        return step, await honour_requests(step) if asked else None
-    return step, await _look(step, config, honour=requests != "leave")
+        return step, await honour_requests(step) if drive.asked and honour else None
+    return step, await _look(step, config, honour=honour)
 
 
 async def _look(step: Step, config: RunnableConfig, *, honour: bool) -> dict[str, Any] | None:

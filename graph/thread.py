@@ -3,6 +3,8 @@
 It works on a parked thread, inside an interrupt, in the middle of the board, and where there is no thread at all.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +12,24 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateUpdate
 from sqlalchemy import Connection, Row
 
+from graph.lifecycle import WorkflowState
 from graph.starting import FRESH
-from persistence import Database, load_execution, load_transitions
+from persistence import Database, load_execution, load_transitions, next_request
 
 _RESUME = "__resume__"
 """LangGraph's channel for answers to interrupts."""
 
-__all__ = ["follow", "thread_config"]
+__all__ = ["Standing", "follow", "thread_config"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where execution and thread both are: state, number of the last transition, and whether requests wait."""
+
+    config: RunnableConfig
+    status: WorkflowState
+    seq: int
+    asked: bool
 
 
 def thread_config(thread_id: str) -> RunnableConfig:
@@ -24,9 +37,9 @@ def thread_config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}}
 
 
-async def follow(graph: Any, database: Database, execution_id: UUID) -> tuple[RunnableConfig, Row[Any]]:
-    """Bring the thread to where the execution's row is, one superstep a transition; returns how to reach both."""
-    row, moves = await database.read(lambda connection: _row_and_moves(connection, execution_id))
+async def follow(graph: Any, database: Database, execution_id: UUID) -> Standing:
+    """Bring the thread to where the execution's row is, one superstep a transition."""
+    row, moves, asked = await database.read(lambda connection: _look(connection, execution_id))
     config = thread_config(row.thread_id)
     known, answered = await _known(graph, config, execution_id)
     if answered and known == row.seq:
@@ -34,11 +47,12 @@ async def follow(graph: Any, database: Database, execution_id: UUID) -> tuple[Ru
     supersteps = [[_superstep(move, row)] for move in moves if move.seq > known]
     if supersteps:
         await graph.abulk_update_state(config, supersteps)
-    return config, row
+    return Standing(config, WorkflowState(row.status), row.seq, asked)
 
 
-def _row_and_moves(connection: Connection, execution_id: UUID) -> tuple[Row[Any], list[Row[Any]]]:
-    return load_execution(connection, execution_id), list(load_transitions(connection, execution_id))
+def _look(connection: Connection, execution_id: UUID) -> tuple[Row[Any], Sequence[Row[Any]], bool]:
+    row, moves = load_execution(connection, execution_id), load_transitions(connection, execution_id)
+    return row, moves, next_request(connection, execution_id) is not None
 
 
 async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> tuple[int, bool]:
@@ -55,7 +69,7 @@ async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> tupl
 
 
 def _superstep(move: Row[Any], row: Row[Any]) -> StateUpdate:
-    made = (
-        FRESH | {"execution_id": str(row.id), "task": {"id": str(row.task_id)}} if move.seq == 1 else {}
-    )  # the first move makes the execution
+    made = {}
+    if move.seq == 1:  # the first move makes the execution
+        made = FRESH | {"execution_id": str(row.id), "task": {"id": str(row.task_id)}}
     return StateUpdate(made | move.delta | {"seq": move.seq, "status": move.to_state}, move.from_state)
