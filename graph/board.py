@@ -75,6 +75,7 @@ class BoardNodes:
         if recorded is not None:
             return recorded | {"team": []}
         with step.at_work():
+            step.drive.work = None
             ground = Groundwork(step)
             plan, requirements = await ground.plan(), await ground.requirements()
             facts = await self._facts(step)
@@ -120,6 +121,7 @@ class BoardNodes:
             board = rules_of(step, facts, plan)
             if board.remaining:
                 return {"team": []}
+            step.drive.work = facts.work if step.drive.kept else None
             return await step.commit(await closing(step, plan, facts, board))
 
     async def _facts(self, step: Step) -> BoardFacts:

@@ -77,7 +77,6 @@ async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], eff
     standup = await step.services.roster.project_manager.standup(plan, outcomes)
     manager = member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
     effects.messages.append(_said(step, manager, MessageType.STANDUP, standup.summary))
-    effects.log("standup", standup.summary, blockers=standup.blockers)
 
 
 def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:

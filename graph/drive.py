@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from delegation import ExecutionBusy
 from graph.events import Event
-from persistence import Database, Facts, lease, load_execution, load_facts
+from persistence import Database, Done, Facts, lease, load_execution, load_facts
 
 __all__ = ["Drive", "Drives", "Sink"]
 
@@ -39,6 +39,8 @@ class Drive:
     one that does so all the same is found out by the compare-and-swap."""
     asked: bool = False
     """Whether callers' requests were waiting at the last look."""
+    work: Sequence[Done] | None = None
+    """What the board had stored when this drive closed it; nobody else stores outcomes while the lease is held."""
     running: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)

@@ -16,7 +16,7 @@ from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Act, Decided, Step
-from persistence import Done, load_work
+from persistence import load_work
 
 __all__ = ["ACTS"]
 
@@ -65,7 +65,6 @@ async def review(step: Step) -> Decided:
     lead = member_for(step.facts.squad.members, Role.TECH_LEAD) or "tech_lead"
     text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
     ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
-    ground.effects.log("review", text, approved=verdict.approved)
     if verdict.approved:
         return _decided(ground, WorkflowState.TESTING, text)
     return await send_back(step, ground, plan, verdict.findings, text)
@@ -81,7 +80,6 @@ async def test(step: Step) -> Decided:
     text = f"{passed} of {len(report.results)} test cases passed"
     tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
     ground.effects.messages.append(_said(step, tester, MessageType.TASK_COMPLETION, text))
-    ground.effects.log("tests", text, passed=report.passed)
     if not report.passed:
         return await send_back(step, ground, plan, report.findings, text)
     ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report)
@@ -113,7 +111,9 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
 
 async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
     """Return the newest outcome of each subtask that has one."""
-    work: list[Done] = await step.database.read(lambda connection: load_work(connection, step.execution_id))
+    work = step.drive.work
+    if work is None:
+        work = await step.database.read(lambda connection: load_work(connection, step.execution_id))
     return {done.subtask_id: done.outcome for done in work}
 
 
