@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 
 from delegation import ExecutionBusy
 from graph.events import Event
-from persistence import Database, Done, Facts, lease, load_execution, load_facts
+from graph.lifecycle import FINAL_STATES
+from persistence import Database, Done, Facts, TransitionLog, lease, load_facts, load_log
 
 __all__ = ["Drive", "Drives", "Sink"]
 
@@ -41,6 +42,8 @@ class Drive:
     """Whether callers' requests were waiting at the last look."""
     work: Sequence[Done] | None = None
     """What the board had stored when this drive closed it; nobody else stores outcomes while the lease is held."""
+    log: TransitionLog | None = None
+    """Row and transitions as they were when the lease was taken; the first roll forward starts from them."""
     running: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)
@@ -69,7 +72,7 @@ class Drives:
     async def start(
         self, execution_id: UUID, *, control: RunControl | None, sink: Sink | None = None, kept: bool = False
     ) -> Drive:
-        """Take the execution's lease.
+        """Take the execution's lease, and look where it stands, in one transaction.
 
         Raises:
             ExecutionBusy: somebody else drives it, in this process or another.
@@ -86,18 +89,18 @@ class Drives:
             )
         self._starting.add(execution_id)
         try:
-            epoch, facts = await self._database.write(lambda connection: self._take(connection, execution_id))
+            epoch, facts, log = await self._database.write(lambda connection: self._take(connection, execution_id))
         finally:
             self._starting.discard(execution_id)
-        drive = Drive(execution_id, epoch, control, facts, sink, kept)
+        drive = Drive(execution_id, epoch, control, facts, sink, kept, log=log)
         self._drives[execution_id] = drive
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")
         return drive
 
-    def _take(self, connection: Connection, execution_id: UUID) -> tuple[int, Facts]:
-        epoch = lease.acquire(connection, execution_id, self._owner)
-        return epoch, load_facts(connection, load_execution(connection, execution_id))
+    def _take(self, connection: Connection, execution_id: UUID) -> tuple[int, Facts, TransitionLog]:
+        epoch, row = lease.acquire(connection, execution_id, self._owner)
+        return epoch, load_facts(connection, row), load_log(connection, execution_id, row)
 
     async def of_run(self, execution_id: UUID, control: RunControl | None) -> Drive:
         """Return the drive that this graph run belongs to, starting one where a client runs the bare graph."""
@@ -110,7 +113,10 @@ class Drives:
     async def end(self, drive: Drive) -> None:
         """Give the lease back."""
         try:
-            await self._database.write(lambda connection: lease.release(connection, drive.execution_id, drive.epoch))
+            if drive.position is None or drive.position[0] not in FINAL_STATES:  # the last move gave it back by itself
+                await self._database.write(
+                    lambda connection: lease.release(connection, drive.execution_id, drive.epoch)
+                )
         finally:
             if self._drives.get(drive.execution_id) is drive:
                 del self._drives[drive.execution_id]

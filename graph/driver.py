@@ -20,11 +20,11 @@ from graph.services import Services, drives_of
 from graph.stream import EventStream
 from graph.summary import summary_of
 from graph.thread import follow
-from persistence import Database, load_dossier, load_execution
+from persistence import Database, TransitionLog, load_dossier, load_execution, load_log
 
 __all__ = ["Driver"]
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,22 @@ class Driver:
             try:
                 await drives.end(drive)
             except DatabaseError:  # the lease runs out by itself, and what led here is the error to tell
-                log.warning("the lease of execution %s was not given back", execution_id)
+                logger.warning("the lease of execution %s was not given back", execution_id)
 
     async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
         """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
         while True:
-            at = await follow(self.graph, self.database, drive.execution_id)
-            drive.position, drive.asked = (at.status, at.seq), at.asked
-            if at.status in FINAL_STATES:
+            log: TransitionLog = drive.log or await self.database.read(
+                lambda connection: load_log(connection, drive.execution_id)
+            )
+            drive.log = None
+            config = await follow(self.graph, log)
+            drive.position, drive.asked = (log.row.status, log.row.seq), log.asked
+            if log.row.status in FINAL_STATES:
                 return None
             output: dict[str, Any] = {}
             try:
-                output = await self.graph.ainvoke(None, at.config, durability="sync", control=control, context=settings)
+                output = await self.graph.ainvoke(None, config, durability="sync", control=control, context=settings)
             except GraphDrained:
                 return None
             except (StaleTransition, ExecutionBusy):

@@ -2,19 +2,13 @@
 
 from typing import Any
 
-from delegation import OutcomeStatus, Plan
+from sqlalchemy import Row
+
 from graph.lifecycle import FINAL_STATES, WorkflowState, progress_of
 from graph.metrics import workflow_metrics
-from persistence import Dossier
+from persistence import Assigned, Dossier
 
 __all__ = ["summary_of", "transition_json"]
-
-_SHOWN = {
-    OutcomeStatus.DONE: "done",
-    OutcomeStatus.REFUSED: "refused",
-    OutcomeStatus.BLOCKED: "blocked",
-    OutcomeStatus.FAILED: "failed",
-}
 
 
 def summary_of(dossier: Dossier) -> dict[str, Any]:
@@ -50,38 +44,22 @@ def transition_json(one: Any) -> dict[str, Any]:
 
 
 def _subtasks(dossier: Dossier) -> list[dict[str, Any]]:
-    if not dossier.execution.plan:
-        return []
-    newest = {done.subtask_id: done for done in dossier.work}
+    newest = {row.subtask_id: row for row in dossier.outcomes}
     shown = []
-    for subtask in Plan.model_validate(dossier.execution.plan).subtasks:
-        done, assigned = newest.get(subtask.id), dossier.assignments.get(subtask.id)
+    for subtask in (dossier.execution.plan or {}).get("subtasks", []):
+        done, assigned = newest.get(subtask["id"]), dossier.assignments.get(subtask["id"])
         member = done.member_id if done else assigned.member_id if assigned else None
-        deliverable = done.outcome.deliverable if done else None
-        shown.append(
-            {
-                "id": subtask.id,
-                "title": subtask.title,
-                "role": subtask.role.value if subtask.role else None,
-                "member": member,
-                "status": _status(subtask.id, dossier),
-                "depends_on": subtask.depends_on,
-                "criteria": subtask.criteria,
-                "effort": subtask.effort,
-                "deliverable": deliverable.model_dump(mode="json") if deliverable else None,
-            }
-        )
+        status = _status(done, assigned, has_ended=dossier.execution.status in FINAL_STATES)
+        kept = {name: subtask[name] for name in ("id", "title", "role", "depends_on", "criteria", "effort")}
+        shown.append(kept | {"member": member, "status": status, "deliverable": done.deliverable if done else None})
     return shown
 
 
-def _status(subtask_id: str, dossier: Dossier) -> str:
+def _status(done: Row[Any] | None, assigned: Assigned | None, *, has_ended: bool) -> str:
     """Return how a subtask stands: by its newest outcome, or by whether its member has begun since."""
-    done = next((one for one in reversed(dossier.work) if one.subtask_id == subtask_id), None)
-    assigned = dossier.assignments.get(subtask_id)
-    begun = assigned is not None and assigned.started_at is not None
-    ended = dossier.execution.status in FINAL_STATES
-    if begun and assigned and assigned.started_at and (done is None or assigned.started_at > done.at):
-        return "cancelled" if ended else "in_progress"
+    begun = assigned.started_at if assigned else None
+    if begun and (done is None or begun > done.at):
+        return "cancelled" if has_ended else "in_progress"
     if done is not None:
-        return _SHOWN[done.outcome.status]
-    return "cancelled" if ended else "pending"
+        return str(done.status)
+    return "cancelled" if has_ended else "pending"

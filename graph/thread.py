@@ -3,33 +3,20 @@
 It works on a parked thread, inside an interrupt, in the middle of the board, and where there is no thread at all.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateUpdate
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
-from graph.lifecycle import WorkflowState
 from graph.starting import FRESH
-from persistence import Database, load_execution, load_transitions, next_request
+from persistence import TransitionLog
 
 _RESUME = "__resume__"
 """LangGraph's channel for answers to interrupts."""
 
-__all__ = ["Standing", "follow", "thread_config"]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where execution and thread both are: state, number of the last transition, and whether requests wait."""
-
-    config: RunnableConfig
-    status: WorkflowState
-    seq: int
-    asked: bool
+__all__ = ["follow", "thread_config"]
 
 
 def thread_config(thread_id: str) -> RunnableConfig:
@@ -37,22 +24,17 @@ def thread_config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}}
 
 
-async def follow(graph: Any, database: Database, execution_id: UUID) -> Standing:
-    """Bring the thread to where the execution's row is, one superstep a transition."""
-    row, moves, asked = await database.read(lambda connection: _look(connection, execution_id))
+async def follow(graph: Any, log: TransitionLog) -> RunnableConfig:
+    """Bring the thread to where the execution's row is, one superstep a transition; returns how to reach it."""
+    row = log.row
     config = thread_config(row.thread_id)
-    known, answered = await _known(graph, config, execution_id)
+    known, answered = await _known(graph, config, row.id)
     if answered and known == row.seq:
         known = row.seq - 1  # made again, without the answer that LangGraph kept and would hand to the next question
-    supersteps = [[_superstep(move, row)] for move in moves if move.seq > known]
+    supersteps = [[_superstep(move, row)] for move in log.moves if move.seq > known]
     if supersteps:
         await graph.abulk_update_state(config, supersteps)
-    return Standing(config, WorkflowState(row.status), row.seq, asked)
-
-
-def _look(connection: Connection, execution_id: UUID) -> tuple[Row[Any], Sequence[Row[Any]], bool]:
-    row, moves = load_execution(connection, execution_id), load_transitions(connection, execution_id)
-    return row, moves, next_request(connection, execution_id) is not None
+    return config
 
 
 async def _known(graph: Any, config: RunnableConfig, execution_id: UUID) -> tuple[int, bool]:

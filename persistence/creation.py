@@ -1,8 +1,10 @@
 """Making rows inside a transaction that somebody else begins and commits: tasks, squads, executions."""
 
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Insert, Select, bindparam, insert, select
 
 from delegation import ExecutionExists, NotFound, Squad, Task
 from persistence.tables import FINAL_STATES, ExecutionRow, MemberRow, SquadRow, TaskRow, table, utc_now
@@ -36,15 +38,29 @@ def create_execution(
             lock, so no other process can come between the look and the insert.
     """
     for model, key, what in ((TaskRow, task_id, "task"), (SquadRow, squad_id, "squad")):
-        if connection.execute(select(table(model).c.id).where(table(model).c.id == key)).scalar() is None:
+        if connection.execute(_exists(model), {"key": key}).scalar() is None:
             raise NotFound(
                 f"there is no {what} {key}", hint=f"store one first: {what.capitalize()}Service.create_{what}"
             )
-    row = table(ExecutionRow)
-    query = select(row.c.id).where(row.c.task_id == task_id, row.c.status.not_in(FINAL_STATES))
-    if (open_id := connection.execute(query).scalar()) is not None:
+    if (open_id := connection.execute(_open_execution(), {"task": task_id}).scalar()) is not None:
         raise ExecutionExists(open_id)
     now = utc_now()
     values = {"status": "pending", "seq": 0, "lease_epoch": 0, "started_at": now, "updated_at": now}
     ids = {"id": execution_id, "task_id": task_id, "squad_id": squad_id, "thread_id": thread_id}
-    connection.execute(insert(row), values | ids)
+    connection.execute(_insert_execution(), [values | ids])
+
+
+@cache
+def _exists(model: type[TaskRow | SquadRow]) -> Select[Any]:
+    return select(table(model).c.id).where(table(model).c.id == bindparam("key"))
+
+
+@cache
+def _open_execution() -> Select[Any]:
+    row = table(ExecutionRow)
+    return select(row.c.id).where(row.c.task_id == bindparam("task"), row.c.status.not_in(FINAL_STATES))
+
+
+@cache
+def _insert_execution() -> Insert:
+    return insert(table(ExecutionRow))

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DatabaseError as DriverError
+from sqlalchemy.exc import StatementError
 
-from delegation import DatabaseError, DatabaseLocked
+from delegation import DatabaseError, DatabaseLocked, InputError
 
 __all__ = ["is_locked", "translated"]
 
@@ -35,7 +36,8 @@ def _said(error: BaseException) -> str:
 def translated(where: str) -> Iterator[None]:
     """Raise the project's error, which names ``where``, for a driver's error about the database as a whole.
 
-    Errors about single statements (a constraint, say) pass through: only their caller knows what they mean.
+    A value that no column can hold is bad input. Other errors about single statements (a constraint, say) pass
+    through: only their caller knows what they mean.
     """
     try:
         yield
@@ -49,4 +51,9 @@ def translated(where: str) -> Iterator[None]:
         for sign, meaning, hint in _MEANINGS:
             if sign in text:
                 raise DatabaseError(f"{where}: {meaning}", hint=hint) from error
+        raise
+    except (StatementError, UnicodeEncodeError) as error:
+        cause = getattr(error, "orig", error)
+        if isinstance(cause, TypeError | ValueError):
+            raise InputError(f"a value cannot be stored: {cause}", hint="give text and JSON values") from error
         raise

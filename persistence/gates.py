@@ -1,9 +1,10 @@
 """Gates in the database: each answer is claimed once, whoever else answers at the same time."""
 
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Update, bindparam, update
 
 from delegation import Answer
 from persistence.tables import GateRow, table, utc_now
@@ -19,10 +20,13 @@ def claim_gate(connection: Connection, execution_id: UUID, gate_id: UUID, answer
     return connection.execute(statement.values(status="answered", answer=stored, closed_at=utc_now())).rowcount == 1
 
 
-def withdraw_gates(connection: Connection, execution_id: UUID, gate_ids: list[UUID] | None = None) -> None:
-    """Close the execution's open gates, or the named ones, without an answer."""
+def withdraw_gates(connection: Connection, execution_id: UUID) -> None:
+    """Close the execution's open gates without an answer."""
+    connection.execute(_withdraw(), {"execution": execution_id, "now": utc_now()})
+
+
+@cache
+def _withdraw() -> Update:
     row = table(GateRow)
-    statement = update(row).where(row.c.execution_id == execution_id, row.c.status == "open")
-    if gate_ids is not None:
-        statement = statement.where(row.c.id.in_(gate_ids))
-    connection.execute(statement.values(status="withdrawn", closed_at=utc_now()))
+    open_ones = (row.c.execution_id == bindparam("execution"), row.c.status == "open")
+    return update(row).where(*open_ones).values(status="withdrawn", closed_at=bindparam("now"))

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Self
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import psutil
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
-from delegation import ExecutionBusy, NotFound
+from delegation import ExecutionBusy
+from persistence.records import load_execution
 from persistence.tables import FINAL_STATES, ExecutionRow, table, utc_now
 
 __all__ = ["LEASE_S", "Owner", "acquire", "driver", "release", "renew"]
@@ -60,8 +61,8 @@ def _born(pid: int) -> float:
     return psutil.Process(pid).create_time()
 
 
-def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> int:
-    """Take the execution's lease and return its epoch, which every commit of this driver names.
+def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> tuple[int, Row[Any]]:
+    """Take the execution's lease; returns its epoch, which every commit of this driver names, and the row.
 
     An ended execution needs no lease: nothing of it can move.
 
@@ -70,21 +71,17 @@ def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> int:
         ExecutionBusy: a living driver holds it, or one on another host, which may be dead: then ``until`` is when
             its lease runs out unless it is renewed.
     """
-    row = table(ExecutionRow)
-    query = select(row.c.status, row.c.lease_owner, row.c.lease_until, row.c.lease_epoch)
-    found = connection.execute(query.where(row.c.id == execution_id)).one_or_none()
-    if found is None:
-        raise NotFound(f"there is no execution {execution_id}", hint="`squad list` shows those that there are")
+    found = load_execution(connection, execution_id)
     epoch = int(found.lease_epoch)
     if found.status in FINAL_STATES:
-        return epoch
+        return epoch, found
     if found.lease_owner and found.lease_owner != str(owner) and found.lease_until > utc_now():
         holder = Owner.parse(found.lease_owner)
         if not holder.is_dead():
             raise busy(execution_id, holder, found.lease_until)
-    values = {"lease_owner": str(owner), "lease_until": _until(), "lease_epoch": epoch + 1}
-    connection.execute(update(row).where(row.c.id == execution_id).values(**values))
-    return epoch + 1
+    values = {"new_owner": str(owner), "new_until": _until(), "new_epoch": epoch + 1}
+    connection.execute(_take(), values | {"key": execution_id})
+    return epoch + 1, found
 
 
 def busy(execution_id: UUID, holder: Owner, until: datetime) -> ExecutionBusy:
@@ -107,9 +104,7 @@ def renew(connection: Connection, owner: Owner, execution_ids: Collection[UUID])
 
 def release(connection: Connection, execution_id: UUID, epoch: int) -> None:
     """Give a lease back; one that was taken over meanwhile is left alone."""
-    row = table(ExecutionRow)
-    held = (row.c.id == execution_id, row.c.lease_epoch == epoch)
-    connection.execute(update(row).where(*held).values(lease_owner=None, lease_until=None))
+    connection.execute(_give_back(), {"key": execution_id, "epoch": epoch})
 
 
 def driver(connection: Connection, execution_id: UUID) -> Owner | None:
@@ -125,3 +120,21 @@ def driver(connection: Connection, execution_id: UUID) -> Owner | None:
 
 def _until() -> datetime:
     return utc_now() + timedelta(seconds=LEASE_S)
+
+
+@cache
+def _take() -> Update:
+    row = table(ExecutionRow)
+    new: dict[str, Any] = {
+        "lease_owner": bindparam("new_owner"),
+        "lease_until": bindparam("new_until"),
+        "lease_epoch": bindparam("new_epoch"),
+    }
+    return update(row).where(row.c.id == bindparam("key")).values(new)
+
+
+@cache
+def _give_back() -> Update:
+    row = table(ExecutionRow)
+    held = (row.c.id == bindparam("key"), row.c.lease_epoch == bindparam("epoch"))
+    return update(row).where(*held).values(lease_owner=None, lease_until=None)

@@ -108,7 +108,7 @@ def _row_values(move: Move, now: datetime) -> dict[str, Any]:
     if move.to_state == BLOCKED:
         values |= {"origin_state": move.from_state, "blocked_at": now}
     if move.to_state in FINAL_STATES:
-        values["ended_at"] = now
+        values |= {"ended_at": now, "lease_owner": None, "lease_until": None}
     return values | {name: move.delta[name] for name in ("plan", "requirements") if move.delta.get(name)}
 
 

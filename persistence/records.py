@@ -1,7 +1,7 @@
 """What the database knows of an execution, read in one transaction, so that all of it is of one moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from delegation import Deliverable, Gate, NotFound, Outcome, OutcomeStatus, Squad, Task
 from persistence.effects import Done
+from persistence.requests import next_request
 from persistence.services import member_of, task_of
 from persistence.tables import (
     AssignmentRow,
@@ -33,12 +34,14 @@ __all__ = [
     "Assigned",
     "Dossier",
     "Facts",
+    "TransitionLog",
     "execution_on_thread",
     "load_assignments",
     "load_dossier",
     "load_execution",
     "load_facts",
     "load_gates",
+    "load_log",
     "load_logs",
     "load_move",
     "load_progress",
@@ -77,9 +80,8 @@ class Dossier:
     facts: Facts
     transitions: Sequence[Row[Any]]
     assignments: dict[str, Assigned]
-    work: Sequence[Done]
+    outcomes: Sequence[Row[Any]]
     gates: list[Gate]
-    message_count: int = field(default=0)
 
 
 def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
@@ -111,6 +113,22 @@ def load_move(connection: Connection, task_id: str) -> Row[Any] | None:
     return connection.execute(_move(), {"task": task_id}).one_or_none()
 
 
+@dataclass(frozen=True)
+class TransitionLog:
+    """An execution's row with all of its transitions, and whether callers' requests are waiting."""
+
+    row: Row[Any]
+    moves: Sequence[Row[Any]]
+    asked: bool
+
+
+def load_log(connection: Connection, execution_id: UUID, row: Row[Any] | None = None) -> TransitionLog:
+    """Return where the execution stands and how it came there."""
+    row = row or load_execution(connection, execution_id)
+    asked = next_request(connection, execution_id) is not None
+    return TransitionLog(row, load_transitions(connection, execution_id), asked)
+
+
 def load_record(connection: Connection, task_id: str, key: str) -> dict[str, Any] | None:
     """Return what a step left in the journal under that key, or None."""
     record: dict[str, Any] | None = connection.execute(_record(), {"task": task_id, "name": key}).scalar()
@@ -138,10 +156,14 @@ def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, As
 
 def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
     """Return every stored outcome, oldest first."""
-    rows = connection.execute(_of_execution(OutcomeRow, "at", "turn"), {"execution": execution_id})
     return [
-        Done(one.subtask_id, one.member_id, one.round, one.turn, _outcome(one), one.started_at, one.at) for one in rows
+        Done(one.subtask_id, one.member_id, one.round, one.turn, _outcome(one), one.started_at, one.at)
+        for one in _outcome_rows(connection, execution_id)
     ]
+
+
+def _outcome_rows(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:
+    return connection.execute(_of_execution(OutcomeRow, "at", "turn"), {"execution": execution_id}).all()
 
 
 def _outcome(row: Row[Any]) -> Outcome:
@@ -187,7 +209,7 @@ def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:
         facts=load_facts(connection, execution),
         transitions=load_transitions(connection, execution_id),
         assignments=load_assignments(connection, execution_id),
-        work=load_work(connection, execution_id),
+        outcomes=_outcome_rows(connection, execution_id),
         gates=load_gates(connection, execution_id),
     )
 
