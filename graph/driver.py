@@ -78,9 +78,7 @@ class Driver:
     async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
         """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
         while True:
-            log: TransitionLog = drive.log or await self.database.read(
-                lambda connection: load_log(connection, drive.execution_id)
-            )
+            log = drive.log or await self._log(drive.execution_id)
             drive.log = None
             config = await follow(self.graph, log)
             drive.position, drive.asked = (log.row.status, log.row.seq), log.asked
@@ -100,6 +98,9 @@ class Driver:
                 return output
             if not await self._honour_rest(drive):
                 return None
+
+    async def _log(self, execution_id: UUID) -> TransitionLog:
+        return await self.database.read(lambda connection: load_log(connection, execution_id))
 
     async def _honour_rest(self, drive: Drive) -> bool:
         """Honour what was asked while the run was ending; tells whether the execution moved by that."""

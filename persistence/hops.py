@@ -34,17 +34,22 @@ async def settled(work: asyncio.Future[T]) -> T:
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        while not work.done():
-            try:
-                await asyncio.wait([work])
-            except asyncio.CancelledError:  # asked again: the answer is the same
-                continue
-        if not work.cancelled():
-            work.exception()  # seen: the cancellation is what the caller hears of
+        await _outlast(work)
         raise
 
 
-@dataclass(frozen=True)
+async def _outlast(work: "asyncio.Future[Any]") -> None:
+    """Wait until the work has ended, however often the waiting is cancelled; how it ended is nobody's business now."""
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError:  # asked again: the answer is the same
+            continue
+    if not work.cancelled():
+        work.exception()  # seen
+
+
+@dataclass(frozen=True, eq=False)
 class _Waiting:
     """A piece of writing that waits for the writer, and whoever waits for its end."""
 
@@ -83,7 +88,15 @@ class Hops:
         self._waiting.append(waiting)
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all(), name="squad-commit")
-        result: T = await settled(waiting.end)
+        try:
+            await asyncio.shield(waiting.end)
+        except asyncio.CancelledError:
+            if waiting in self._waiting:  # not begun, so it never will be
+                self._waiting.remove(waiting)
+            else:
+                await _outlast(waiting.end)
+            raise
+        result: T = waiting.end.result()
         return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -151,7 +164,7 @@ class Hops:
                     raise
                 finally:
                     connection.info[BEGUN] = False
-        except Exception as error:  # noqa: BLE001 - it goes to everybody whose work is lost by it
+        except BaseException as error:  # noqa: BLE001 - it goes to everybody whose work is lost by it
             return [(None, error)] * len(batch)
         return results
 
@@ -163,7 +176,7 @@ class Hops:
         try:
             with translated(self._name):
                 value, failure = waiting.work(connection), None
-        except Exception as error:
+        except BaseException as error:  # whatever it is, it goes to whoever waits for this work
             if not driver.in_transaction:
                 raise  # the database gave the whole transaction up
             value, failure = None, error

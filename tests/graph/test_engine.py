@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -39,6 +40,9 @@ from persistence.tables import ExecutionRow, MessageRow, TaskRow, table
 S = WorkflowState
 PAIRS = [(start, end) for start in S for end in S]
 LEGAL = [(start, end) for start, end in PAIRS if end in VALID_TRANSITIONS[start]]
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Boom(Exception):
@@ -182,6 +186,28 @@ async def test_reason_and_metadata_are_kept_and_text_ids_do(
     assert await move(database, engine, str(execution_id), "pending", S.ANALYZING, reason="now", metadata=metadata)
     _, (one,), messages = await stored(database, execution_id)
     assert (one.seq, one.reason, one.metadata, one.delta, messages) == (1, "now", metadata, {}, 1)
+
+
+@pytest.mark.parametrize("with_action", [False, True])
+@pytest.mark.parametrize(
+    "unfit",
+    [{"metadata": {"at": START}}, {"metadata": {"x": object()}}, {"metadata": {(1, 2): 3}}, {"reason": "half \ud800"}],
+    ids=["datetime", "object", "key", "surrogate"],
+)
+async def test_what_no_column_can_hold_is_bad_input_and_changes_nothing(
+    database: Database,
+    engine: WorkflowEngine,
+    start: Start,
+    unfit: dict[str, Any],
+    with_action: bool,  # noqa: FBT001
+) -> None:
+    execution_id = await start()
+    before = await stored(database, execution_id)
+    if with_action:
+        engine.register_state_action("analyzing", acting())
+    with pytest.raises(InputError, match="a value cannot be stored: "):
+        await move(database, engine, execution_id, "pending", "analyzing", **unfit)
+    assert await stored(database, execution_id) == before
 
 
 async def test_of_two_callers_that_move_at_once_one_wins(

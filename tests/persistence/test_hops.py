@@ -63,6 +63,21 @@ async def test_a_transaction_that_raises_is_rolled_back_whole_and_the_next_one_w
     assert await database.read(names) == ["kept"]
 
 
+async def test_what_queues_up_is_committed_together_and_a_failure_among_it_undoes_its_own_part_alone(
+    database: Database,
+) -> None:
+    def fails(connection: Connection) -> None:
+        add(connection, "lost")
+        raise LookupError("not this one")
+
+    works = [lambda connection, name=name: add(connection, name) for name in ("one", "two", "three")]
+    ends = await asyncio.gather(
+        *(database.write(work) for work in (works[0], fails, works[1], fails, works[2])), return_exceptions=True
+    )
+    assert [type(end) for end in ends if isinstance(end, BaseException)] == [LookupError, LookupError]
+    assert sorted(await database.read(names)) == ["one", "three", "two"]
+
+
 async def test_nothing_runs_on_the_event_loops_thread(database: Database) -> None:
     here = threading.get_ident()
     writer = await database.write(lambda _: threading.get_ident())

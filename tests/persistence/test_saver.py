@@ -23,6 +23,7 @@ from typing_extensions import TypedDict, is_typeddict
 from delegation import ConfigurationError, Role, vocabulary
 from graph.state import BoardState, MemberTurn, SquadInput, SquadState
 from persistence import Database
+from persistence.hops import driver_of
 from persistence.saver import OneHopSaver
 
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
@@ -221,7 +222,7 @@ async def test_a_write_that_fails_stores_nothing_and_the_next_one_works(database
     rows = [(where["thread_id"], "", where["checkpoint_id"], "t", "", index, "x", "null", b"") for index in (0, None)]
     statement = "INSERT INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     with pytest.raises(Exception, match="NOT NULL constraint failed"):
-        await database._hops.insert(statement, rows)
+        await database.write(lambda connection: driver_of(connection).executemany(statement, rows))
     found = await saver.aget_tuple(stored)
     assert found is not None
     assert found.pending_writes == []
