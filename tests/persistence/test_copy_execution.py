@@ -62,7 +62,7 @@ def live(connection: Connection, execution: Any) -> None:
         if end == "in_progress":
             now = utc_now()
             mark_started(connection, execution.id, "s", now)
-            done = Done("s", "dev", 1, Outcome(status=OutcomeStatus.DONE), now, now + timedelta(microseconds=1))
+            done = Done("s", "dev", 1, 1, Outcome(status=OutcomeStatus.DONE), now, now + timedelta(microseconds=1))
             store_effects(connection, execution.id, Effects(work=[done]))
         if end == "blocked":
             first, _ = load_gates(connection, execution.id)

@@ -35,7 +35,9 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def acquire(database: Database, execution: Any, owner: Owner) -> int:
-    return await database.write(lambda connection: lease.acquire(connection, execution.id, owner))
+    epoch, row = await database.write(lambda connection: lease.acquire(connection, execution.id, owner))
+    assert row.id == execution.id
+    return epoch
 
 
 async def row_of(database: Database, execution: Any) -> Any:

@@ -54,7 +54,7 @@ def whole_effects(execution_id: UUID) -> Effects:
     effects = Effects(
         messages=[Message(execution_id=execution_id, sender="pm", type=MessageType.APPROVAL, content="go")],
         handovers=[Handover("s1", "dev", 0.0, 1.5, "best fit"), Handover("s2", "tester", 1.5, 2.0)],
-        work=[Done("s1", "dev", 1, Outcome(status=OutcomeStatus.DONE, note="n", deliverable=deliverable), now, now)],
+        work=[Done("s1", "dev", 1, 1, Outcome(status=OutcomeStatus.DONE, note="n", deliverable=deliverable), now, now)],
         gates=[NewGate(kind=GateKind.APPROVAL, question="ok?"), NewGate(kind=GateKind.BLOCKER, question="why?")],
         columns={"error_message": "told"},
         record=Record("task-1", "answer", {"a": [1]}),
@@ -223,10 +223,9 @@ async def test_a_move_between_other_states_leaves_gates_open(database: Database,
     await database.write(lambda connection: apply_move(connection, move_of(execution.id), effects))
     gates = await database.read(lambda connection: load_gates(connection, execution.id))
     assert {gate.status for gate in gates} == {GateStatus.OPEN}
-    named = [gates[1].id]
-    await database.write(lambda connection: withdraw_gates(connection, execution.id, named))
+    await database.write(lambda connection: withdraw_gates(connection, execution.id))
     gates = await database.read(lambda connection: load_gates(connection, execution.id))
-    assert [gate.status for gate in gates] == [GateStatus.OPEN, GateStatus.WITHDRAWN]
+    assert {gate.status for gate in gates} == {GateStatus.WITHDRAWN}
 
 
 async def test_effects_without_a_move_are_stored_with_their_columns(database: Database, execution: Any) -> None:
@@ -253,7 +252,7 @@ async def test_the_newest_turn_of_assignments_and_outcomes_counts(database: Data
 
     def store(connection: Connection) -> None:
         for turn, (member, status) in enumerate([("a", OutcomeStatus.REFUSED), ("b", OutcomeStatus.DONE)]):
-            done = Done("s", member, turn + 1, Outcome(status=status), now, now + timedelta(seconds=turn))
+            done = Done("s", member, turn + 1, turn + 1, Outcome(status=status), now, now + timedelta(seconds=turn))
             effects = Effects(handovers=[Handover("s", member, 0, 1), Handover("t", member, 0, 1)], work=[done])
             store_effects(connection, execution.id, effects)
         mark_started(connection, execution.id, "s", now)
