@@ -24,6 +24,7 @@ from delegation.errors import (
     StaleTransition,
 )
 from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
+from delegation.json_values import json_object
 from delegation.message import Message, MessageType
 from delegation.outcome import (
     Deliverable,
@@ -107,6 +108,7 @@ __all__ = [
     "TestResult",
     "Unassigned",
     "fits",
+    "json_object",
     "schedule",
     "shortfall",
     "simulate",

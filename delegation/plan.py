@@ -1,7 +1,7 @@
 """What is to be done and who does it when: requirements, subtasks, test cases, assignments."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -179,8 +179,3 @@ class Approval(BaseModel):
     approved: bool
     reasons: list[str] = Field(default=[], description="What was checked and found, a sentence each.")
     schedule: Schedule = Field(description="The schedule as approved: the proposal, or with members swapped.")
-
-
-def jsonable(model: BaseModel) -> dict[str, Any]:
-    """Return the model as plain JSON values, the form in which everything is stored."""
-    return model.model_dump(mode="json")

@@ -79,7 +79,7 @@ class Drives:
             NotFound: there is no such execution.
         """
         held = self._drives.get(execution_id)
-        if held and held.control and held.control.drain_requested:
+        if held and held.kept and held.control and held.control.drain_requested:
             await held.ended.wait()  # it starts nothing any more: what it has at work is being stored
             held = self._drives.get(execution_id)
         if execution_id in self._starting or (held and not held.is_over):

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delegation import ActionTimeout, GateKind, Message, NewGate, NotFound, StaleTransition
+from delegation import ActionTimeout, GateKind, Message, NewGate, NotFound, StaleTransition, json_object
 from graph.lifecycle import (
     DESCRIPTIONS,
     FINAL_STATES,
@@ -143,7 +143,7 @@ class WorkflowEngine:
             from_state=as_state(from_state) if from_state in set(WorkflowState) else from_state,
             to_state=to_state,
             reason=reason,
-            metadata=metadata or {},
+            metadata=json_object(metadata, "the metadata"),
         )
         await self.perform_on(db, lambda _: Planned(move.execution_id, move))
         return True

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agents import ContextManager, MessageBus, RoleAgent
-from delegation import Answer, ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role
+from delegation import Answer, ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role, json_object
 from graph.answers import checked_answer
 from graph.build import assemble
 from graph.context import RunSettings
@@ -155,7 +155,7 @@ class TaskOrchestrator:
             kind=GateKind.BLOCKER,
             question=blocker_description,
             reason=blocker_description,
-            metadata=blocker_metadata or {},
+            metadata=json_object(blocker_metadata, "the blocker's metadata"),
         )
         return await self._open_gate(db, execution_id, gate)
 
@@ -242,7 +242,7 @@ class TaskOrchestrator:
         self, *, db: AsyncSession, execution_id: UUID | str, result: dict[str, Any] | None = None
     ) -> WorkflowState | Request:
         """End the execution as completed on the caller's word, which is recorded as such; work left is cancelled."""
-        return await self._move(db, execution_id, Complete(result=result or {}))
+        return await self._move(db, execution_id, Complete(result=json_object(result, "the result")))
 
     async def fail_task(self, *, db: AsyncSession, execution_id: UUID | str, error: str) -> WorkflowState | Request:
         """End the execution as failed, with the error."""

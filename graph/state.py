@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import UntrackedValue
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from delegation import Finding, InputError, Plan, Requirements, Squad, Task
@@ -146,8 +146,3 @@ def decode(values: Mapping[str, Any]) -> dict[str, Any]:
                 f"the thread's {where} cannot be used: {error.errors()[0]['msg']}", hint="update the thread's state"
             ) from error
     return found
-
-
-def jsonable(model: BaseModel) -> dict[str, Any]:
-    """Return a model as JSON values."""
-    return model.model_dump(mode="json")

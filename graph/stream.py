@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -64,6 +65,10 @@ class EventStream:
 
     def _leave(self) -> None:
         self._control.request_drain("nobody listens any more")
+        with suppress(RuntimeError):  # the loop is closed: nobody waits for room any more
+            self._make_room()
+
+    def _make_room(self) -> None:
         while not self._queue.empty():  # a driver that waits for room finds it
             self._queue.get_nowait()
 

@@ -468,3 +468,26 @@ async def test_a_task_of_any_size_keeps_its_thread_small(orchestrator, database,
     found = await database.checkpointer.aget_tuple({"configurable": {"thread_id": str(execution_id)}})
     channels = found.checkpoint["channel_values"]
     assert {"transitions", "metrics", "gates"}.isdisjoint(channels)
+
+
+async def test_what_callers_hand_over_is_stored_as_json_or_refused_by_name(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        before = await orchestrator.get_execution_summary(execution_id)
+        for odd in ({"what": object()}, {1: "x"}, "no mapping"):
+            with pytest.raises(ValueError, match="cannot be stored"):
+                await orchestrator.handle_blocker(
+                    db=db, execution_id=execution_id, blocker_description="?", blocker_metadata=odd
+                )
+        assert await orchestrator.get_execution_summary(execution_id) == before
+        gate = await orchestrator.handle_blocker(
+            db=db,
+            execution_id=execution_id,
+            blocker_description="?",
+            blocker_metadata={"since": stored.task.created_at, "ids": (stored.task.id,)},
+        )
+    assert gate.metadata == {
+        "since": stored.task.created_at.isoformat().replace("+00:00", "Z"),
+        "ids": [str(stored.task.id)],
+    }
