@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from delegation import (
     ConfigurationError,
@@ -22,7 +22,7 @@ from delegation import (
     TestCase,
 )
 from graph.context import RunSettings, settings_of
-from graph.state import BoardState, MemberTurn, SquadInput, SquadState, SquadSummary, decode, encode, jsonable
+from graph.state import BoardState, MemberTurn, SquadInput, SquadState, SquadSummary, decode, encode
 
 REQUIREMENTS = Requirements(type=TaskType.BUG_FIX, skills={"sql": 2}, complexity=3, areas=["backend"])
 PLAN = Plan(
@@ -69,13 +69,6 @@ def test_a_value_of_another_shape_is_refused_by_its_place_and_other_channels_pas
 def test_every_schema_can_be_read_and_says_what_it_is(schema: type) -> None:
     assert get_type_hints(schema)
     assert schema.__doc__
-
-
-def test_models_become_json_values() -> None:
-    class Inner(BaseModel):
-        role: Role = Role.TESTER
-
-    assert jsonable(Inner()) == {"role": "tester"}
 
 
 # Settings
