@@ -49,10 +49,7 @@ async def wait_for_a_human(
         answers.append(value)
         gates = await _gates(step)
     to_state, reason = exit_from(gates)
-    decided = Decided(to_state=to_state, reason=reason)
-    if to_state == WorkflowState.FAILED:
-        decided.effects.columns["error_message"] = reason
-    return await step.commit(decided)
+    return await step.commit(Decided(to_state=to_state, reason=reason))
 
 
 async def _gates(step: Step) -> list[Gate]:

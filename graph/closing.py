@@ -43,7 +43,6 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     if failed and step.settings.on_failure == "fail":
         text = "; ".join(f"{one.id} ({one.title}) failed: {outcomes[one.id].note}" for one in failed)
         decided.to_state, decided.reason = WorkflowState.FAILED, text
-        decided.effects.columns["error_message"] = text
     elif roots:
         decided.to_state = WorkflowState.BLOCKED
         decided.reason = f"{len(roots)} subtasks need a human"

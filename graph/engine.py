@@ -189,6 +189,8 @@ class WorkflowEngine:
         check_move(move.from_state, move.to_state)
         if move.to_state == WorkflowState.BLOCKED and not planned.effects.gates:
             planned.effects.gates.append(_question_for(move))
+        if move.to_state == WorkflowState.FAILED:
+            planned.effects.columns.setdefault("error_message", move.reason or "failed without a reason")
         try:
             planned.seq = apply_move(connection, move, planned.effects)
         except MovedOn as moved:

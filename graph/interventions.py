@@ -117,9 +117,8 @@ class Fail(_Intervention):
     error: str
 
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
-        """Store the error."""
-        effects = Effects(columns={"error_message": self.error})
-        return Planned(row.id, _move(row, _S.FAILED, self.error, {"by": "caller"}), effects)
+        """Give the error as the reason."""
+        return Planned(row.id, _move(row, _S.FAILED, self.error, {"by": "caller"}))
 
 
 class Cancel(_Intervention):
@@ -131,8 +130,7 @@ class Cancel(_Intervention):
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """End in failed, named as cancelled."""
         text = f"cancelled: {self.reason or 'no reason given'}"
-        effects = Effects(columns={"error_message": text})
-        return Planned(row.id, _move(row, _S.FAILED, text, {"by": "caller", "cancelled": True}), effects)
+        return Planned(row.id, _move(row, _S.FAILED, text, {"by": "caller", "cancelled": True}))
 
 
 Intervention = Annotated[Block | AnswerGate | Advance | Complete | Fail | Cancel, Field(discriminator="kind")]

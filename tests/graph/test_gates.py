@@ -155,6 +155,16 @@ async def test_rejecting_a_blocker_gives_the_task_up(database):
     assert "too costly" in output["error_message"]
 
 
+async def test_a_rejection_by_the_orchestrator_is_the_error_too(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        gate = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Pay for it?")
+    assert await orchestrator.answer(execution_id, gate.id, decision="reject", text="no money") == "failed"
+    summary = await orchestrator.run(execution_id)
+    assert "no money" in summary["error_message"]
+
+
 async def test_what_is_answered_by_hand_the_thread_follows(database):
     graph, agents, _, output = await blocked_graph(database)
     orchestrator = TaskOrchestrator(database=database, agents=agents)
