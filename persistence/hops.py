@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -127,14 +128,10 @@ class Hops:
             while self._waiting:
                 async with self._turn:
                     batch, self._waiting = self._waiting, []
-                    results = await settled(loop.run_in_executor(self._writer, self._commit, batch))
-                for waiting, (value, error) in zip(batch, results, strict=True):
-                    if waiting.end.cancelled():
-                        continue
-                    if error is None:
-                        waiting.end.set_result(value)
-                    else:
-                        waiting.end.set_exception(error)
+                    work = loop.run_in_executor(self._writer, self._commit, batch)
+                    # by a callback, since everybody must hear even where this task is cancelled with its loop
+                    work.add_done_callback(partial(_tell, batch))
+                    await settled(work)
         finally:
             self._committing = None
 
@@ -191,6 +188,17 @@ class Hops:
             connection = self._connection("read")
             with connection.begin():
                 return work(connection)
+
+
+def _tell(batch: Sequence[_Waiting], work: "asyncio.Future[list[tuple[Any, BaseException | None]]]") -> None:
+    """Tell everybody who waits how their work ended."""
+    for waiting, (value, error) in zip(batch, work.result(), strict=True):
+        if error is None:
+            waiting.end.set_result(value)
+        elif isinstance(error, StopIteration):  # which no future can hold
+            waiting.end.set_exception(RuntimeError("what was to be written raised StopIteration"))
+        else:
+            waiting.end.set_exception(error)
 
 
 def driver_of(connection: Connection) -> Any:

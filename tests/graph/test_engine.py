@@ -182,8 +182,9 @@ async def test_reason_and_metadata_are_kept_and_text_ids_do(
     database: Database, engine: WorkflowEngine, start: Start
 ) -> None:
     execution_id = await start()
-    metadata = {"by": "säule ✓", "n": [1, None, {"x": True}]}
-    assert await move(database, engine, str(execution_id), "pending", S.ANALYZING, reason="now", metadata=metadata)
+    metadata = {"by": "säule ✓", "n": [1, None, {"x": True}], "at": "2026-01-01T00:00:00Z"}
+    given = metadata | {"at": START}
+    assert await move(database, engine, str(execution_id), "pending", S.ANALYZING, reason="now", metadata=given)
     _, (one,), messages = await stored(database, execution_id)
     assert (one.seq, one.reason, one.metadata, one.delta, messages) == (1, "now", metadata, {}, 1)
 
@@ -191,8 +192,8 @@ async def test_reason_and_metadata_are_kept_and_text_ids_do(
 @pytest.mark.parametrize("with_action", [False, True])
 @pytest.mark.parametrize(
     "unfit",
-    [{"metadata": {"at": START}}, {"metadata": {"x": object()}}, {"metadata": {(1, 2): 3}}, {"reason": "half \ud800"}],
-    ids=["datetime", "object", "key", "surrogate"],
+    [{"metadata": {"x": object()}}, {"metadata": {(1, 2): 3}}, {"reason": "half \ud800"}],
+    ids=["object", "key", "surrogate"],
 )
 async def test_what_no_column_can_hold_is_bad_input_and_changes_nothing(
     database: Database,
@@ -205,7 +206,7 @@ async def test_what_no_column_can_hold_is_bad_input_and_changes_nothing(
     before = await stored(database, execution_id)
     if with_action:
         engine.register_state_action("analyzing", acting())
-    with pytest.raises(InputError, match="a value cannot be stored: "):
+    with pytest.raises(InputError, match=r"^(a value|the metadata) cannot be stored: "):
         await move(database, engine, execution_id, "pending", "analyzing", **unfit)
     assert await stored(database, execution_id) == before
 

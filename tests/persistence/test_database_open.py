@@ -21,6 +21,7 @@ from persistence import Database, TaskService, location
 from persistence import database as database_module
 from persistence.faults import is_locked, translated
 from persistence.migrations import HEAD
+from persistence.tables import TaskRow, table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -289,6 +290,21 @@ def test_a_drivers_error_becomes_the_projects_with_the_place_and_a_hint(said: st
         assert type(raised.value) is kind
         assert raised.value.hint
         assert is_locked(error) == (kind is DatabaseLocked)
+
+
+async def test_a_value_that_no_column_can_hold_is_bad_input_and_what_was_stored_stays(database: Database) -> None:
+    task_id = await keep_a_task(database)
+    for column, value in (("labels", [object()]), ("title", "half \ud800")):
+        change = table(TaskRow).update().values({column: value})
+        with pytest.raises(InputError, match="a value cannot be stored: ") as raised:
+            await database.write(lambda connection, change=change: connection.execute(change))
+        assert raised.value.hint
+        async with database.session() as db:
+            row = await TaskService.get_task(db, task_id)
+            setattr(row, column, value)
+            with pytest.raises(InputError, match="a value cannot be stored: "):
+                await TaskService.create_task(db, Task(title="not stored either"))
+    assert await title_of(database, task_id) == "Kept"
 
 
 def test_an_error_about_one_statement_passes_through_whatever_its_values_say() -> None:

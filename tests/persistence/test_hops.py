@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -139,6 +140,71 @@ async def test_a_cancelled_caller_whose_work_fails_leaves_nothing(database: Data
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert await database.read(names) == []
+
+
+@pytest.mark.parametrize("error", [None, ValueError("lost")])
+async def test_a_loop_that_ends_while_something_is_written_does_not_wait_for_ever(
+    database: Database, error: Exception | None
+) -> None:
+    started, may_end = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        started.set()
+        assert may_end.wait(30)
+        add(connection, "kept")
+        if error:
+            raise error
+
+    writing = asyncio.create_task(database.write(slow))
+    await asyncio.to_thread(started.wait, 30)
+    queued = asyncio.create_task(database.write(lambda connection: add(connection, "never begun")))
+    await asyncio.sleep(0)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:  # as a loop does when its program ends
+        task.cancel()
+    may_end.set()
+    async with asyncio.timeout(20):
+        assert all(isinstance(one, asyncio.CancelledError) for one in await gathered(writing, queued))
+        await database.write(lambda connection: add(connection, "next"))
+    assert await database.read(names) == (["next"] if error else ["kept", "next"])
+
+
+async def gathered(*tasks: asyncio.Task[None]) -> list[BaseException | None]:
+    """Return how the tasks ended."""
+    return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def test_each_of_a_batch_gets_its_own_end_whatever_is_raised_in_it(database: Database) -> None:
+    def failing(error: BaseException, connection: Connection) -> None:
+        add(connection, "undone")
+        raise error
+
+    class Boom(BaseException):
+        """Not even an Exception."""
+
+    errors: list[BaseException] = [ValueError("no"), Boom(), StopIteration()]
+    async with asyncio.timeout(20):
+        ends = await asyncio.gather(
+            *(database.write(partial(failing, error)) for error in errors),
+            *(database.write(lambda connection, name=name: add(connection, name)) for name in "ab"),
+            return_exceptions=True,
+        )
+    assert [type(one) for one in ends] == [ValueError, Boom, RuntimeError, type(None), type(None)]
+    assert await database.read(names) == ["a", "b"]
+
+
+async def test_a_batch_that_finds_no_room_tells_everybody_and_stores_nothing_of_what_failed(
+    database: Database,
+) -> None:
+    def limit(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 3}")
+
+    await database.write(limit)
+    works = [partial(add, name=name) for name in ("a", "b" * 200_000, "c")]
+    ends = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+    assert isinstance(ends[1], DatabaseError)
+    stored = [work.keywords["name"] for work, end in zip(works, ends, strict=True) if end is None]
+    assert await database.read(names) == stored  # whoever was told that it is kept finds it, and nobody else
 
 
 async def test_a_caller_that_is_cancelled_while_it_waits_for_its_turn_stores_nothing(database: Database) -> None:
