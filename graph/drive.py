@@ -54,9 +54,14 @@ class Drive:
             await self.sink(event)
 
     @property
-    def is_over(self) -> bool:
-        """Whether the hold has lapsed: nobody keeps it, nothing runs under it, and the lease ran out unrenewed."""
-        return not self.kept and not self.running and monotonic() - self.last_used > lease.LEASE_S
+    def is_idle(self) -> bool:
+        """Whether another run in this process may take over: nobody keeps the hold, and no step runs under it."""
+        return not self.kept and not self.running
+
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether the lease of an idle hold has run out, since only those at work are renewed."""
+        return self.is_idle and monotonic() - self.last_used > lease.LEASE_S
 
 
 class Drives:
@@ -67,6 +72,7 @@ class Drives:
         self._owner = lease.Owner.new()
         self._drives: dict[UUID, Drive] = {}
         self._starting: set[UUID] = set()
+        self._joining: dict[tuple[UUID, int], asyncio.Future[Drive]] = {}
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(
@@ -82,7 +88,7 @@ class Drives:
         if held and held.kept and held.control and held.control.drain_requested:
             await held.ended.wait()  # it starts nothing any more: what it has at work is being stored
             held = self._drives.get(execution_id)
-        if execution_id in self._starting or (held and not held.is_over):
+        if execution_id in self._starting or (held and not held.is_idle):
             raise ExecutionBusy(
                 f"execution {execution_id} is being driven in this process already",
                 hint="await that run, or send the execution a request: answer, block, cancel",
@@ -105,10 +111,14 @@ class Drives:
     async def of_run(self, execution_id: UUID, control: RunControl | None) -> Drive:
         """Return the drive that this graph run belongs to, starting one where a client runs the bare graph."""
         drive = self._drives.get(execution_id)
-        if drive and drive.control is control and not drive.is_over:
+        if drive and drive.control is control and not drive.has_lapsed:
             drive.last_used = monotonic()
             return drive
-        return await self.start(execution_id, control=control)
+        key = (execution_id, id(control))
+        if key not in self._joining:  # a run that goes on in the middle of the board starts with several nodes at once
+            self._joining[key] = asyncio.ensure_future(self.start(execution_id, control=control))
+            self._joining[key].add_done_callback(lambda _: self._joining.pop(key))
+        return await asyncio.shield(self._joining[key])
 
     async def end(self, drive: Drive) -> None:
         """Give the lease back."""
@@ -143,7 +153,7 @@ class Drives:
     async def _keep(self) -> None:
         while self._drives:
             await asyncio.sleep(RENEW_S)
-            for drive in [one for one in self._drives.values() if one.is_over]:
+            for drive in [one for one in self._drives.values() if one.has_lapsed]:
                 del self._drives[drive.execution_id]
             alive = [one.execution_id for one in self._drives.values() if one.kept or one.running]
             try:

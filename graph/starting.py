@@ -59,13 +59,15 @@ async def start_execution(
         return made, row, load_transition(connection, row.id, 1) if row else None
 
     made, row, first = await database.read(look)
-    if row is not None and first is not None and (made or row.status not in FINAL_STATES):
-        if made is None and await is_stored(config, first.checkpoint_id):
+    if row is not None and first is not None:
+        # one whose first checkpoint was lost with its process is this step, under a new id
+        if made or (first.checkpoint_id and not await is_stored(config, first.checkpoint_id)):
+            return _update(row.id, row.task_id)
+        if row.status not in FINAL_STATES:
             raise ExecutionBusy(
                 f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
                 hint=f"squad resume {row.id}, or run without input to go on",
             )
-        return _update(row.id, row.task_id)
     return await _create(services, database, state, config, runtime)
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.runtime import Runtime
+from langgraph.runtime import ExecutionInfo, Runtime
 from sqlalchemy import Connection, Row
 
 from delegation import ConfigurationError, ExecutionBusy, Message, NewGate
@@ -202,7 +202,7 @@ async def open_step(
     info = runtime.execution_info
     assert info is not None  # every node has one
     root = root_checkpoint_id(config, runtime)
-    step = Step(services, database, drive, node, known, info.task_id, root, settings_of(runtime), runtime)
+    step = Step(services, database, drive, node, known, root_task_id(info), root, settings_of(runtime), runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         return step, await honour_requests(step) if drive.asked and honour else None
@@ -277,6 +277,15 @@ def root_checkpoint_id(config: RunnableConfig, runtime: Runtime[Any]) -> str | N
     above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
     info = runtime.execution_info
     return above.get("") or (info.checkpoint_id if info else None)
+
+
+def root_task_id(info: ExecutionInfo) -> str:
+    """Return the id of the root graph's task that a step is part of: its own, or that of the board as a whole.
+
+    The board makes one move. Its own tasks may come back under other ids, where its graph's checkpoints were lost and
+    the root's were not.
+    """
+    return info.checkpoint_ns.split("|", 1)[0].rpartition(":")[2] or info.task_id
 
 
 async def is_stored(config: RunnableConfig, checkpoint_id: str | None) -> bool:
