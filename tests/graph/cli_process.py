@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -104,6 +105,8 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            # a test run in the background of a shell ignores SIGINT, and would hand that on
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
         )
         self.lines: list[str] = []
         self.stdout = ""
