@@ -81,7 +81,10 @@ class Database:
     async def _start(self, state_types: Collection[type]) -> None:
         engine = await asyncio.to_thread(_prepared_engine, self._url, self._synchronous, self.name)
         self._hops = Hops(engine, self.name)
-        connection = await aiosqlite.connect(str(self._url.database))
+        connection = aiosqlite.connect(str(self._url.database))
+        # as SQLAlchemy does with its own: a database that nobody closed must not keep the process from ending
+        connection._thread.daemon = True  # noqa: SLF001
+        await connection
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         await connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         serde = state_serializer(state_types)

@@ -313,3 +313,20 @@ def test_an_error_about_one_statement_passes_through_whatever_its_values_say() -
     assert not is_locked(error)
     with pytest.raises(IntegrityError), translated("here"):
         raise error
+
+
+def test_a_database_that_nobody_closed_lets_the_process_end(tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from persistence import Database\n"
+        "opened = asyncio.run(Database.open(sys.argv[1]))\n"
+        "print(opened.name)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "left.db")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "left.db" in ended.stdout
