@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import SessionTransactionOrigin
 
 from delegation import ConfigurationError
 from persistence.connections import WRITE, begin_writing, has_written
@@ -53,6 +54,11 @@ async def unit(session: AsyncSession) -> AsyncIterator[None]:
         async with _savepoint(session):
             yield
         return
+    if _is_managed(session):
+        raise ConfigurationError(
+            "what takes a session commits by itself, and this one's transaction is another's to commit",
+            hint="call it outside of `async with db.begin():`",
+        )
     later: list[Callable[[], Awaitable[None]]] = []
     session.info[_LATER] = later
     with translated(database.name):
@@ -132,11 +138,19 @@ async def fresh(session: AsyncSession) -> None:
 
 async def is_idle(session: AsyncSession) -> bool:
     """Tell whether the session holds nothing that is yet to be committed; its reading transaction, if any, is ended."""
-    if session.new or session.dirty or session.deleted or session.info.get(_INSIDE) or await _holds_lock(session):
+    if session.new or session.dirty or session.deleted or session.info.get(_INSIDE) or _is_managed(session):
+        return False
+    if await _holds_lock(session):
         return False
     if session.in_transaction():
         await session.commit()
     return True
+
+
+def _is_managed(session: AsyncSession) -> bool:
+    """Tell whether the caller began the transaction by ``begin()``, whose end alone may commit it."""
+    transaction = session.sync_session.get_transaction()
+    return transaction is not None and transaction.origin is SessionTransactionOrigin.BEGIN
 
 
 async def _holds_lock(session: AsyncSession) -> bool:

@@ -335,3 +335,15 @@ print("held", flush=True)
 sys.stdin.read()
 connection.execute("COMMIT")
 """
+
+
+async def test_a_transaction_that_is_the_callers_to_commit_is_refused_in_one_line_and_may_be_read_in(
+    database: Database, execution: Any
+) -> None:
+    async with database.session() as db, db.begin():
+        with pytest.raises(ConfigurationError, match="another's to commit"):
+            await TaskService.create_task(db, Task(title="ours"))
+        assert (await TaskExecutionService.get_task_execution(db, execution.id)).status == "pending"
+        db.add(TaskRow(**Task(title="mine").model_dump()))
+    assert "mine" in await titles(database)
+    assert "ours" not in await titles(database)
