@@ -13,8 +13,8 @@ __all__ = ["Roster"]
 class Roster:
     """The agents of a run by role.
 
-    An own agent needs ``work``; the judgements that its role makes are taken from it where it has them, and stay
-    rule-based where it does not.
+    An own agent needs ``work``. The judgements that its role makes are taken from it if it has them all, and stay
+    rule-based if it has none; one that has some of them is refused, since nobody could tell whose word counts.
     """
 
     def __init__(self, agents: Mapping[Role, RoleAgent] | None = None) -> None:
@@ -46,4 +46,12 @@ class Roster:
 
 
 def _judge(protocol: type[Any], agent: Any, rules: Any) -> Any:
-    return agent if isinstance(agent, protocol) else rules
+    judgements = sorted(set(vars(protocol)) - set(vars(RoleAgent)) - {"_abc_impl"})
+    names = [name for name in judgements if not name.startswith("_")]
+    lacking = [name for name in names if not callable(getattr(agent, name, None))]
+    if lacking and len(lacking) < len(names):
+        raise ConfigurationError(
+            f"the agent given for {rules.role.value} judges by halves: it has no {', '.join(lacking)}",
+            hint=f"give it all of {', '.join(names)}, or none of them",
+        )
+    return rules if lacking else agent

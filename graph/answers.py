@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from delegation import Answer, Decision, Gate, GateError, GateKind, GateStatus, InvalidTransition
-from graph.lifecycle import WorkflowState, check_move
+from graph.lifecycle import VALID_TRANSITIONS, WorkflowState, check_move
 
 __all__ = ["RESPONSE_SCHEMA", "check_answer", "checked_answer", "exit_from", "interrupt_payload", "read_resume"]
 
@@ -27,7 +27,7 @@ RESPONSE_SCHEMA: dict[str, Any] = {
                     "message": {"type": "string", "description": "The answer in words."},
                     "next_state": {
                         "type": "string",
-                        "enum": [state.value for state in WorkflowState if state not in {"pending", "blocked"}],
+                        "enum": [state.value for state in VALID_TRANSITIONS[WorkflowState.BLOCKED]],
                         "description": "Where to go on; left out, the state that it came from.",
                     },
                 },

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from delegation import Squad, Task
 from graph.orchestrator import TaskOrchestrator
-from persistence import SquadService, TaskService, unit
+from persistence import SquadService, TaskService, squad_of, unit
 from persistence.tables import SquadRow
 
 __all__ = ["store_execution", "store_task"]
@@ -33,11 +33,13 @@ async def store_execution(db: AsyncSession, orchestrator: TaskOrchestrator, task
 
 
 async def _default_squad(db: AsyncSession) -> UUID:
-    """Return the newest squad that is named like the default one, or store that one.
+    """Return the newest squad that is the default one, or store that one; another of that name is somebody's own.
 
     The unit holds the write lock, so that processes that begin at once end up with one squad among them.
     """
     squad = Squad.default()
-    query = select(SquadRow.id).where(SquadRow.name == squad.name).order_by(SquadRow.created_at.desc()).limit(1)
-    found: UUID | None = (await db.execute(query)).scalar()
-    return found or (await SquadService.create_squad(db, squad)).id
+    query = select(SquadRow).where(SquadRow.name == squad.name).order_by(SquadRow.created_at.desc())
+    for row in (await db.execute(query)).scalars():
+        if squad_of(row) == squad:
+            return row.id
+    return (await SquadService.create_squad(db, squad)).id

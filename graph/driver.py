@@ -104,9 +104,9 @@ class Driver:
 
     async def _honour_rest(self, drive: Drive) -> bool:
         """Honour what was asked while the run was ending; tells whether the execution moved by that."""
-        moved = False
-        while planned := await honour_next(self.database, self.services.engine, drive.execution_id, epoch=drive.epoch):
-            moved = moved or planned.move is not None
+        moved, engine = False, self.services.engine
+        while honoured := await honour_next(self.database, engine, drive.execution_id, epoch=drive.epoch):
+            moved = moved or bool(honoured.planned and honoured.planned.move)
         return moved
 
     async def _still_ours(self, drive: Drive) -> bool:

@@ -77,6 +77,7 @@ class Groundwork:
         self._say_proposal(proposal, plan)
         if approval.approved:
             self._say_approval(approval, plan)
+        if approval.approved or approval.schedule.unassigned:  # what somebody may do need not wait for the rest
             self.effects.handovers = [
                 Handover(one.subtask_id, one.member_id, one.start, one.finish) for one in approval.schedule.assignments
             ]

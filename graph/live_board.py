@@ -1,6 +1,7 @@
 """The board while members work at it: the pure rules of ``delegation.Board``, with waiting and waking."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ __all__ = ["Boards", "LiveBoard", "Opening", "Wish"]
 
 Wish = Literal["go on", "close", "cancel"]
 """What callers want of a board: to go on, to start nothing more, or to end what runs as well."""
+
+logger = logging.getLogger(__name__)
 
 WATCH_S = 0.2
 """How often callers' requests are looked for while members work, in seconds."""
@@ -96,7 +99,11 @@ class LiveBoard:
     async def _watch(self, asked: Callable[[], Awaitable[Wish]]) -> None:
         while not self.is_closing:
             await asyncio.sleep(WATCH_S)
-            wish = await asked()
+            try:
+                wish = await asked()
+            except Exception:  # the database's trouble, say: the next look may fare better, and nobody else looks
+                logger.exception("the board's watcher could not look for requests")
+                continue
             if wish != "go on":
                 await self.close()
             if wish == "cancel":

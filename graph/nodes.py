@@ -82,7 +82,8 @@ async def test(step: Step) -> Decided:
     ground.effects.messages.append(_said(step, tester, MessageType.TASK_COMPLETION, text))
     if not report.passed:
         return await send_back(step, ground, plan, report.findings, text)
-    ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report)
+    foreign = step.services.roster.foreign
+    ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
     return _decided(ground, WorkflowState.COMPLETED, text)
 
 

@@ -305,6 +305,11 @@ class TaskOrchestrator:
         return found
 
     def _use(self, database: Database) -> None:
+        if self._driver and self._driver.database is not database and not self._driver.database.is_closed:
+            raise ConfigurationError(
+                f"this orchestrator works on {self._driver.database.name}, and the session is of {database.name}",
+                hint="make an orchestrator for each database",
+            )
         if self._driver is None or self._driver.database is not database:
             self._services.use(database)
             self._driver = Driver(self._services, assemble(self._services, database.checkpointer), database)

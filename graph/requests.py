@@ -1,6 +1,7 @@
 """Interventions left for whoever drives the execution: durable, in order, each once, with an outcome to wait for."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,15 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
-from delegation import ActionTimeout, DatabaseError, GateError, InvalidTransition, NotFound, SquadError
+from delegation import (
+    ActionTimeout,
+    DatabaseError,
+    GateError,
+    InvalidTransition,
+    NotFound,
+    SquadError,
+    StaleTransition,
+)
 from graph.engine import Planned, WorkflowEngine
 from graph.interventions import Intervention
 from persistence import (
@@ -25,6 +34,8 @@ __all__ = ["Request", "honour_next", "leave_request", "plan_for"]
 
 _INTERVENTION: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 _POLL_S = 0.05
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,13 +79,24 @@ async def leave_request(
     return Request(number, execution_id, database, engine)
 
 
+@dataclass(frozen=True)
+class Honoured:
+    """A request that has been dealt with: ``planned`` is what it did, and None where it was refused."""
+
+    planned: Planned | None
+
+
 async def honour_next(
     database: Database, engine: WorkflowEngine, execution_id: UUID, *, epoch: int | None = None
-) -> Planned | None:
-    """Honour the oldest open request of the execution; None where there is none, or it was refused.
+) -> Honoured | None:
+    """Honour the oldest open request of the execution; None where none is waiting.
 
     The request is closed in the transaction that does what it asks, so it counts once. With an ``epoch`` that is done
-    as the driver that holds that lease.
+    as the driver that holds that lease. A request that cannot be honoured is closed with the reason.
+
+    Raises:
+        StaleTransition: the execution moved, or its lease was lost, while this looked; the request is still open.
+        DatabaseError: nothing could be stored; the request is still open.
     """
     request = await database.read(lambda connection: next_request(connection, execution_id))
     if request is None:
@@ -88,13 +110,17 @@ async def honour_next(
         return planned
 
     try:
-        return await engine.perform(database, decide)
+        return Honoured(await engine.perform(database, decide))
     except _AlreadyClosedError:
-        return None
-    except SquadError as error:
+        return Honoured(None)
+    except (StaleTransition, DatabaseError):
+        raise
+    except Exception as error:  # a state's action may raise anything; the next driver must not meet it again
+        if not isinstance(error, SquadError):
+            logger.exception("request %d of execution %s failed", request.id, execution_id)
         outcome = _as_outcome(error)
         await database.write(lambda connection: close_request(connection, request.id, "refused", outcome))
-        return None
+        return Honoured(None)
 
 
 def plan_for(
@@ -108,7 +134,9 @@ def plan_for(
     return planned
 
 
-def _as_outcome(error: SquadError) -> dict[str, Any]:
+def _as_outcome(error: Exception) -> dict[str, Any]:
+    if not isinstance(error, SquadError):
+        return {"code": SquadError.code, "message": f"{type(error).__name__}: {error}", "hint": None}
     outcome: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     if isinstance(error, InvalidTransition):
         outcome["move"] = [error.from_state, error.to_state, error.legal]

@@ -1,17 +1,30 @@
 """What came of a task: who delivered what, and a check list in which every line has its evidence or says that none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delegation import Deliverable, Outcome, Plan, Requirements, SubtaskKind, Task, TestReport
+from delegation import Deliverable, Outcome, Plan, Requirements, Role, SubtaskKind, Task, TestReport
 
 __all__ = ["result_of"]
 
-NOTE = "The rule-based agents wrote plans and work orders, no code."
+
+def note_on(foreign: Sequence[Role]) -> str:
+    """Return who worked: what rule-based agents write is no code; what others did is for their owner to say."""
+    if not foreign:
+        return "The rule-based agents wrote plans and work orders, no code."
+    own = ", ".join(role.value for role in foreign)
+    if len(foreign) == len(Role):
+        return "Own agents worked in every role."
+    return f"Own agents worked as {own}. The rule-based agents of the other roles wrote plans and work orders, no code."
 
 
 def result_of(
-    task: Task, requirements: Requirements, plan: Plan, outcomes: Mapping[str, Outcome], report: TestReport
+    task: Task,
+    requirements: Requirements,
+    plan: Plan,
+    outcomes: Mapping[str, Outcome],
+    report: TestReport,
+    foreign: Sequence[Role] = (),
 ) -> dict[str, Any]:
     """Return the result of a task that passed its tests, as JSON values."""
     delivered = {
@@ -20,7 +33,7 @@ def result_of(
     done = sum(subtask.id in delivered for subtask in plan.subtasks)
     return {
         "summary": f"{task.title}: {done} of {len(plan.subtasks)} subtasks delivered",
-        "note": NOTE,
+        "note": note_on(foreign),
         "deliverables": [
             {"subtask_id": subtask.id, "title": deliverable.title, "kind": deliverable.kind}
             for subtask in plan.subtasks

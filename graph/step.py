@@ -238,15 +238,15 @@ def _update(move: Row[Any]) -> dict[str, Any]:
 
 async def honour_requests(step: Step) -> dict[str, Any] | None:
     """Do what callers asked of the execution meanwhile; returns the update of the thread if that moved it."""
-    while True:
-        planned = await honour_next(step.database, step.services.engine, step.execution_id, epoch=step.drive.epoch)
-        if planned is None:
-            step.drive.asked = False
-            return None
-        if planned.move and planned.seq:
+    epoch = step.drive.epoch
+    while honoured := await honour_next(step.database, step.services.engine, step.execution_id, epoch=epoch):
+        planned = honoured.planned
+        if planned and planned.move and planned.seq:
             step.drive.position = (planned.move.to_state, planned.seq)
             await step.tell_all(planned.move, planned.effects, planned.seq)
             return {"status": str(planned.move.to_state), "seq": planned.seq}
+    step.drive.asked = False
+    return None
 
 
 def moved_on(row: Row[Any], node: WorkflowState, seq: int) -> ExecutionBusy:

@@ -27,22 +27,21 @@ class EventStream:
 
     def __init__(self, drive: Drive, name: str) -> None:
         self._drive, self._name = drive, name
-        self._control = RunControl()
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._ear = _Ear()
         self._task: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
+        if self._ear.has_left:
+            raise StopAsyncIteration
         if self._task is None:
-            self._task = asyncio.create_task(
-                _run(self._drive, self._control, self._queue), name=f"squad-drive-{self._name}"
-            )
-        event = await self._queue.get()
+            self._task = asyncio.create_task(_run(self._drive, self._ear), name=f"squad-drive-{self._name}")
+        event = await self._ear.queue.get()
         if event is not None:
             return event
-        self._queue.put_nowait(None)  # whoever asks again gets the same answer
+        self._ear.has_left = True
         await self._task  # raises what the driver raised
         raise StopAsyncIteration
 
@@ -64,32 +63,45 @@ class EventStream:
         self._leave()
 
     def _leave(self) -> None:
-        self._control.request_drain("nobody listens any more")
+        self._ear.has_left = True
+        self._ear.control.request_drain("nobody listens any more")
         with suppress(RuntimeError):  # the loop is closed: nobody waits for room any more
-            self._make_room()
-
-    def _make_room(self) -> None:
-        while not self._queue.empty():  # a driver that waits for room finds it
-            self._queue.get_nowait()
+            self._ear.make_room()
 
 
-async def _run(drive: Drive, control: RunControl, queue: asyncio.Queue[Event | None]) -> None:
-    """Drive, handing events to the queue while anybody listens. It must not know the stream, which ends when unused."""
+class _Ear:
+    """What the driver knows of its listener. It must not know the stream itself, which ends when nobody holds it."""
 
-    async def sink(event: Event) -> None:
-        if not control.drain_requested:
-            await queue.put(event)
+    def __init__(self) -> None:
+        self.control = RunControl()
+        self.queue: asyncio.Queue[Event | None] = asyncio.Queue(QUEUE_LENGTH)
+        self.has_left = False
 
+    async def tell(self, event: Event | None) -> None:
+        """Hand the event over; a run that is being drained waits for nobody to listen."""
+        if self.has_left:
+            return
+        if self.control.drain_requested and self.queue.full():
+            self.queue.get_nowait()
+        await self.queue.put(event)
+
+    def make_room(self) -> None:
+        """Let a driver that waits for room go on."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+
+
+async def _run(drive: Drive, ear: _Ear) -> None:
+    """Drive, handing events over while anybody listens."""
     try:
-        await drive(control, sink)
+        await drive(ear.control, ear.tell)
     finally:
-        if not control.drain_requested:
-            await queue.put(None)
-        elif (task := asyncio.current_task()) is not None:
+        if ear.has_left and (task := asyncio.current_task()) is not None:
             task.add_done_callback(_seen)
+        await ear.tell(None)
 
 
 def _seen(task: asyncio.Task[None]) -> None:
-    """Take note of a failure that nobody is left to hear of; it stands in the execution's log or its row."""
+    """Take note of a failure that nobody is left to hear of; whoever drives the execution next meets its cause."""
     if not task.cancelled():
         task.exception()

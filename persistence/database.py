@@ -112,6 +112,11 @@ class Database:
         async with self._hops.turn():
             yield
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the database has been closed."""
+        return self._hops.is_closed
+
     def on_close(self, call: Callable[[], Awaitable[None]]) -> None:
         """Await ``call`` before the database closes: for whoever has something to bring to an end on it."""
         self._closing.append(call)

@@ -81,10 +81,16 @@ class Effects:
 
 
 def store_effects(
-    connection: Connection, execution_id: UUID, effects: Effects, *, origin_state: str = "", columns: bool = True
+    connection: Connection,
+    execution_id: UUID,
+    effects: Effects,
+    *,
+    origin_state: str = "",
+    columns: bool = True,
+    at: datetime | None = None,
 ) -> None:
     """Store what a step wants stored besides a transition; ``origin_state`` is where its gates come from."""
-    now = utc_now()
+    now = at or utc_now()
     if columns and effects.columns:
         values = {f"new_{name}": value for name, value in effects.columns.items()}
         statement = _set_columns(tuple(effects.columns))
@@ -97,7 +103,7 @@ def store_effects(
     _insert_all(connection, MessageRow, [message_values(message) for message in effects.messages])
     _store_handovers(connection, execution_id, effects.handovers)
     _store_work(connection, execution_id, effects.work)
-    _store_gates(connection, execution_id, effects.gates, origin_state)
+    _store_gates(connection, execution_id, effects.gates, origin_state, now)
     if effects.record:
         values = {"task_id": effects.record.task_id, "key": effects.record.key, "record": effects.record.value}
         _insert_all(connection, JournalRow, [{"execution_id": execution_id, "at": now} | values])
@@ -150,7 +156,9 @@ def _store_work(connection: Connection, execution_id: UUID, work: list[Done]) ->
     _insert_all(connection, OutcomeRow, rows)
 
 
-def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate], origin_state: str) -> None:
+def _store_gates(
+    connection: Connection, execution_id: UUID, gates: list[NewGate], origin_state: str, at: datetime
+) -> None:
     if not gates:
         return
     row = table(GateRow)
@@ -164,7 +172,7 @@ def _store_gates(connection: Connection, execution_id: UUID, gates: list[NewGate
             "origin_state": origin_state,
             "allowed": [decision.value for decision in ALLOWED_DECISIONS[gate.kind]],
             "status": "open",
-            "opened_at": utc_now(),
+            "opened_at": at,
         }
         for index, gate in enumerate(gates, start=1)
     ]

@@ -117,6 +117,11 @@ class Hops:
             pool.shutdown(wait=False)
         self._engine.dispose()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be read or written here."""
+        return self._closed
+
     def _check_open(self) -> None:
         if self._closed:
             raise DatabaseError(f"{self._name} is closed", hint="use it within `async with await Database.open(…)`")

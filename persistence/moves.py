@@ -84,7 +84,7 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     }
     connection.execute(_insert_transition(), [transition])
     _announce(move, seq, effects)
-    store_effects(connection, move.execution_id, effects, origin_state=move.from_state, columns=False)
+    store_effects(connection, move.execution_id, effects, origin_state=move.from_state, columns=False, at=now)
     if move.from_state == BLOCKED or move.to_state in FINAL_STATES:
         withdraw_gates(connection, move.execution_id)  # whatever is still open has nobody waiting for it
     return seq

@@ -11,6 +11,12 @@ from delegation import InputError, NotFound, Squad, SquadMember, Task
 from persistence.tables import ExecutionRow, MemberRow, SquadRow, TaskRow
 from persistence.unit import fresh, unit
 
+_HINTS: dict[type[Any], str] = {
+    SquadRow: "store one first: SquadService.create_squad",
+    TaskRow: "store one first: TaskService.create_task",
+    ExecutionRow: "`squad list` shows the executions that there are",
+}
+
 Row = TypeVar("Row", SquadRow, TaskRow, ExecutionRow)
 
 __all__ = ["SquadService", "TaskExecutionService", "TaskService", "as_uuid", "squad_of", "task_of"]
@@ -106,5 +112,5 @@ async def _get(db: AsyncSession, model: type[Row], key: Any, what: str) -> Row:
     await fresh(db)
     row = await db.get(model, as_uuid(key, f"a {what}"), populate_existing=True)
     if row is None:
-        raise NotFound(f"there is no {what} {key}", hint="`squad list` shows the executions that there are")
+        raise NotFound(f"there is no {what} {key}", hint=_HINTS.get(model))
     return row

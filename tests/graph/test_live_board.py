@@ -278,3 +278,17 @@ def test_an_agent_without_work_is_refused_by_name():
         Roster({Role.TESTER: object()})  # type: ignore[dict-item]
     with pytest.raises(Exception, match="is no role"):
         Roster({"juggler": ScriptedAgent(Role.TESTER)})  # type: ignore[dict-item]
+
+
+def test_an_agent_that_judges_by_halves_is_refused_by_name():
+    class Half(ScriptedAgent):
+        async def review(self, plan, requirements, outcomes):
+            return Review(approved=True)
+
+    with pytest.raises(Exception, match="it has no assess, estimate"):
+        Roster({Role.TECH_LEAD: Half(Role.TECH_LEAD)})
+
+
+async def test_the_result_says_who_worked(database, store):
+    _, summary = await run(database, store, {Role.TESTER: ScriptedAgent(Role.TESTER)})
+    assert summary["result"]["note"].startswith("Own agents worked as tester.")

@@ -491,3 +491,88 @@ async def test_what_callers_hand_over_is_stored_as_json_or_refused_by_name(orche
         "since": stored.task.created_at.isoformat().replace("+00:00", "Z"),
         "ids": [str(stored.task.id)],
     }
+
+
+async def test_a_listener_hears_the_end_when_the_database_is_closed_under_it(tmp_path, store):
+    async with await Database.open(str(tmp_path / "closed.db")) as database:
+        orchestrator = TaskOrchestrator(database=database)
+        stored = await store(database)
+        async with database.session() as db:
+            execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        stream = orchestrator.stream(execution_id)
+        assert (await anext(stream)).kind
+        listening = asyncio.create_task(_count(stream))
+    async with asyncio.timeout(10):
+        await listening
+        await stream.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+
+
+async def _count(stream) -> int:
+    return len([event async for event in stream])
+
+
+async def test_a_refused_request_does_not_hide_the_one_behind_it(database, store):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    agents = all_roles(slow)
+    orchestrator = TaskOrchestrator(database=database, agents=agents)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(orchestrator.run(execution_id))
+        await running.wait()
+        refused = await orchestrator.resolve_blocker(
+            db=db, execution_id=execution_id, resolution="none", next_state="planning"
+        )
+        cancelled = await orchestrator.cancel(db=db, execution_id=execution_id)
+    async with asyncio.timeout(20):
+        summary = await driving
+        assert summary["status"] == "failed"
+        with pytest.raises(GateError):
+            await refused.wait()
+        await cancelled.wait()
+    briefs = [brief.subtask.id for agent in agents.values() for brief in agent.briefs]
+    assert len(briefs) == len(set(briefs))
+
+
+async def test_an_action_that_fails_while_a_request_is_honoured_refuses_that_request_alone(database, store):
+    async def fails(*_):
+        raise LookupError("no such account")
+
+    orchestrator = TaskOrchestrator(database=database)
+    orchestrator.workflow_engine.register_state_action(WorkflowState.BLOCKED, fails)
+    stored = await store(database)
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    driver = TaskOrchestrator(database=database, agents=all_roles(slow), workflow_engine=orchestrator.workflow_engine)
+    async with database.session() as db:
+        execution_id = await driver.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(driver.run(execution_id))
+        await running.wait()
+        request = await driver.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
+    go_on.set()
+    async with asyncio.timeout(20):
+        with pytest.raises(Exception, match="LookupError: no such account"):
+            await request.wait()
+        assert (await driving)["status"] == "completed"
+
+
+async def test_an_orchestrator_works_on_one_database(orchestrator, database, memory_database, store):
+    stored, other = await store(database), await store(memory_database)
+    async with database.session() as db:
+        await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    async with memory_database.session() as db:
+        with pytest.raises(Exception, match="works on"):
+            await orchestrator.execute_task(db=db, task=other.task, squad_id=other.squad.id)
