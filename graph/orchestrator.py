@@ -74,7 +74,9 @@ class TaskOrchestrator:
         self.context_manager = context_manager or ContextManager()
         self.workflow_engine = workflow_engine or WorkflowEngine()
         self.settings = settings or RunSettings()
-        self._services = Services(engine=self.workflow_engine, agents=agents, bus=self.message_bus)
+        self._services = Services(
+            engine=self.workflow_engine, agents=agents, bus=self.message_bus, context=self.context_manager
+        )
         self._driver: Driver | None = None
         if database:
             self._use(database)

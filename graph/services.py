@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
-from agents import MessageBus, RoleAgent, Roster
+from agents import ContextManager, MessageBus, RoleAgent, Roster
 from delegation import DelegationEngine, Role
 from graph.drive import Drives
 from graph.engine import WorkflowEngine
 from graph.live_board import Boards
-from persistence import Database, DatabaseMessageStore
+from persistence import Database, DatabaseContextStore, DatabaseMessageStore
 
 __all__ = ["Services"]
 
@@ -31,11 +31,13 @@ class Services:
         engine: WorkflowEngine | None = None,
         agents: Mapping[Role, RoleAgent] | None = None,
         bus: MessageBus | None = None,
+        context: ContextManager | None = None,
     ) -> None:
         self.engine = engine or WorkflowEngine()
         self.roster = Roster(agents)
         self.delegation = DelegationEngine()
         self.bus = bus
+        self.context = context
         self.boards = Boards()
         self._url = url
         self._database = database
@@ -56,11 +58,13 @@ class Services:
         return await asyncio.shield(self._opened[1])
 
     def use(self, database: Database) -> None:
-        """Work on that open database from now on, and keep the bus's messages in it."""
+        """Work on that open database from now on, and keep in it what the bus and the context manager keep."""
         if self._database is not database:
             self._database = database
             if self.bus:
                 self.bus.bind(DatabaseMessageStore(database))
+            if self.context:
+                self.context.bind(DatabaseContextStore(database), messages=self.bus)
 
 
 def _has_failed(opening: asyncio.Future[Database]) -> bool:

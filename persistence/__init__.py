@@ -1,6 +1,7 @@
 """The database: tables, sessions, the step journal, the transition log, the checkpointer."""
 
 from persistence import lease
+from persistence.context import DatabaseContextStore
 from persistence.creation import create_execution, insert_squad, insert_task
 from persistence.database import Database
 from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects
@@ -36,6 +37,7 @@ from persistence.unit import after_commit, database_of, fresh, is_idle, on_sessi
 __all__ = [
     "Assigned",
     "Database",
+    "DatabaseContextStore",
     "DatabaseMessageStore",
     "Done",
     "Dossier",

@@ -30,6 +30,7 @@ __all__ = [
     "AssignmentRow",
     "Base",
     "ExecutionRow",
+    "FactRow",
     "GateRow",
     "JournalRow",
     "LogRow",
@@ -307,6 +308,17 @@ class JournalRow(Base):
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
     record: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class FactRow(Base):
+    """One fact that a member remembers of an execution; ``position`` is the order in which facts were first stored."""
+
+    __tablename__ = "facts"
+
+    execution_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    value: Mapped[dict[str, Any]]
 
 
 class RequestRow(Base):

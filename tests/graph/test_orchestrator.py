@@ -576,3 +576,19 @@ async def test_an_orchestrator_works_on_one_database(orchestrator, database, mem
     async with memory_database.session() as db:
         with pytest.raises(Exception, match="works on"):
             await orchestrator.execute_task(db=db, task=other.task, squad_id=other.squad.id)
+
+
+async def test_what_is_remembered_is_in_the_database_with_the_conversation(database, store):
+    stored = await store(database)
+    one = TaskOrchestrator(database=database)
+    async with database.session() as db:
+        execution_id = await one.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    for key, value in (("hash", "argon2"), ("limits", {"tries": 5}), ("hash", "scrypt")):
+        await one.context_manager.remember(execution_id, key, value)
+    other = TaskOrchestrator(database=database)
+    assert await other.context_manager.recall(execution_id) == {"hash": "scrypt", "limits": {"tries": 5}}
+    assert await other.context_manager.recall(uuid4()) == {}
+    await one.run(execution_id)
+    context = await other.context_manager.build_context(execution_id, Task(title=stored.task.title), budget=4_000)
+    assert "scrypt" in context.text
+    assert "pending -> analyzing" in context.text

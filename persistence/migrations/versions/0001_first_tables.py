@@ -11,6 +11,14 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "facts",
+        sa.Column("execution_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("value", sa.JSON(none_as_null=True), nullable=False),
+        sa.PrimaryKeyConstraint("execution_id", "key", name=op.f("pk_facts")),
+    )
+    op.create_table(
         "squads",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -257,3 +265,4 @@ def downgrade() -> None:
     op.drop_table("executions")
     op.drop_table("tasks")
     op.drop_table("squads")
+    op.drop_table("facts")
