@@ -24,7 +24,7 @@ from delegation.errors import (
     StaleTransition,
 )
 from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
-from delegation.json_values import json_object
+from delegation.json_values import json_object, validated
 from delegation.message import Message, MessageType
 from delegation.outcome import (
     Deliverable,
@@ -112,6 +112,7 @@ __all__ = [
     "schedule",
     "shortfall",
     "simulate",
+    "validated",
     "vocabulary",
     "why_unassigned",
 ]

@@ -52,12 +52,13 @@ class NewGate(BaseModel):
 
     id: UUID = Field(default_factory=uuid4)
     kind: GateKind
-    question: str
+    question: str = Field(min_length=1)
     reason: str = ""
     details: str = ""
     attempted_solutions: list[str] = []
     metadata: dict[str, Any] = {}
     subtask_id: str | None = None
+    next_state: str | None = Field(default=None, description="Where an answer leads that names no state itself.")
 
 
 class Gate(NewGate):

@@ -1,14 +1,16 @@
 """What callers hand over to be stored: turned into plain JSON values, or refused by name before anything is touched."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from delegation.errors import InputError
 
-__all__ = ["json_object"]
+Model = TypeVar("Model", bound=BaseModel)
+
+__all__ = ["json_object", "validated"]
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
@@ -29,3 +31,17 @@ def json_object(value: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
             hint="give a mapping from names to text, numbers, lists and the like",
         ) from error
     return plain
+
+
+def validated(model: type[Model], value: Any, what: str, hint: str | None = None) -> Model:
+    """Return a value as a model.
+
+    Raises:
+        InputError: it does not fit; the error names the first field that does not, and what is wrong with it.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, (what, *first["loc"])))
+        raise InputError(f"{where} cannot be used: {first['msg']}", hint=hint) from error

@@ -146,7 +146,7 @@ def exit_from(gates: Sequence[Gate]) -> tuple[WorkflowState, str]:
 def _next_state(gate: Gate, answer: Answer) -> str:
     if _gives_up(gate, answer):
         return WorkflowState.FAILED
-    return answer.next_state or gate.metadata.get("next_state") or gate.origin_state
+    return answer.next_state or gate.next_state or gate.origin_state
 
 
 def _gives_up(gate: Gate, answer: Answer) -> bool:

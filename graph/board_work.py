@@ -125,15 +125,15 @@ class MemberAtWork:
         try:
             async with asyncio.timeout(limit) as time:
                 outcome: Any = await agent.work(self._brief(subtask))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # ours: the board or the run is being cancelled
+            return failed(f"the agent was cancelled by something of its own: {error}")
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
             late = isinstance(error, TimeoutError) and time.expired()
-            note = f"not ended within {limit:g} s" if late else f"{type(error).__name__}: {error}"[:2000]
-            return Outcome(status=OutcomeStatus.FAILED, note=note)
-        if not isinstance(outcome, Outcome):
-            return Outcome(status=OutcomeStatus.FAILED, note=f"the agent returned no Outcome: {type(outcome).__name__}")
-        if outcome.status == OutcomeStatus.BLOCKED and outcome.question:
-            return outcome.model_copy(update={"note": outcome.question})
-        return outcome
+            return failed(f"not ended within {limit:g} s" if late else f"{type(error).__name__}: {error}")
+        return storable(outcome)
 
     def _brief(self, subtask: Subtask) -> Brief:
         facts = self.board.facts
@@ -167,3 +167,21 @@ class MemberAtWork:
             role=self.member.role.value,
             status=status,
         )
+
+
+def failed(note: str) -> Outcome:
+    """Return a failure, its note cut to what is worth keeping and cleaned of what no database takes."""
+    return Outcome(status=OutcomeStatus.FAILED, note=note[:2000].encode("utf-8", "replace").decode())
+
+
+def storable(outcome: Any) -> Outcome:
+    """Return what an agent gave back in the form in which it is stored; a failure where that cannot be done."""
+    if not isinstance(outcome, Outcome):
+        return failed(f"the agent returned no Outcome: {type(outcome).__name__}")
+    try:
+        plain = Outcome.model_validate_json(outcome.model_dump_json())
+    except ValueError as error:
+        return failed(f"the agent returned an outcome that cannot be stored: {str(error).splitlines()[0]}")
+    if plain.status == OutcomeStatus.BLOCKED and plain.question:
+        return plain.model_copy(update={"note": plain.question})
+    return plain

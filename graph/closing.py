@@ -66,7 +66,7 @@ def _ask(
         reason=why,
         details=subtask.description,
         subtask_id=subtask.id,
-        metadata={"next_state": WorkflowState.IN_PROGRESS.value},
+        next_state=WorkflowState.IN_PROGRESS.value,
     )
     effects.gates.append(gate)
     effects.messages.append(_said(step, "workflow", MessageType.HUMAN_INTERVENTION_REQUIRED, gate.question))

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
@@ -144,11 +143,10 @@ class Drives:
         await self._stop_renewing()
 
     async def _stop_renewing(self) -> None:
-        if self._keeper and self._keeper is not asyncio.current_task():
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
-        self._keeper = None
+        keeper, self._keeper = self._keeper, None  # first, so that a drive that starts meanwhile gets one of its own
+        if keeper and keeper is not asyncio.current_task():
+            keeper.cancel()
+            await asyncio.wait([keeper])
 
     async def _keep(self) -> None:
         while self._drives:

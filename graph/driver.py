@@ -77,6 +77,7 @@ class Driver:
 
     async def _drive(self, drive: Drive, settings: RunSettings, control: RunControl) -> dict[str, Any] | None:
         """Run the graph until nothing more is to be done; returns the graph's own summary where it gave one."""
+        stuck_at = -1
         while True:
             log = drive.log or await self._log(drive.execution_id)
             drive.log = None
@@ -91,8 +92,9 @@ class Driver:
                 return None
             except (StaleTransition, ExecutionBusy):
                 # somebody moved the execution by hand; as long as the lease is ours, we go on from where it is now
-                if not await self._still_ours(drive):
+                if not await self._still_ours(drive) or stuck_at == log.row.seq:
                     raise
+                stuck_at = log.row.seq
                 continue
             if "transitions" in output:
                 return output

@@ -97,7 +97,7 @@ class LiveBoard:
                 self._watcher = None
 
     async def _watch(self, asked: Callable[[], Awaitable[Wish]]) -> None:
-        while not self.is_closing:
+        while True:  # until nobody attends any more: a cancellation may come after a first wish to close
             await asyncio.sleep(WATCH_S)
             try:
                 wish = await asked()

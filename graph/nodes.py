@@ -101,7 +101,7 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
         reason="human intervention required",
         details=details[:4000],
         attempted_solutions=[f"{rounds - 1} rounds of rework"],
-        metadata={"next_state": WorkflowState.IN_PROGRESS.value},
+        next_state=WorkflowState.IN_PROGRESS.value,
     )
     ground.effects.gates.append(gate)
     ground.effects.messages.append(_escalation(step, gate))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agents import ContextManager, MessageBus, RoleAgent
-from delegation import Answer, ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role, json_object
+from delegation import ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role, json_object, validated
 from graph.answers import checked_answer
 from graph.build import assemble
 from graph.context import RunSettings
@@ -153,12 +153,13 @@ class TaskOrchestrator:
         blocker_metadata: dict[str, Any] | None = None,
     ) -> Gate | Request:
         """Block the execution with a question to a human; one that is blocked already gets one question more."""
-        gate = NewGate(
-            kind=GateKind.BLOCKER,
-            question=blocker_description,
-            reason=blocker_description,
-            metadata=json_object(blocker_metadata, "the blocker's metadata"),
-        )
+        fields = {
+            "kind": GateKind.BLOCKER,
+            "question": blocker_description,
+            "reason": blocker_description,
+            "metadata": json_object(blocker_metadata, "the blocker's metadata"),
+        }
+        gate = validated(NewGate, fields, "the blocker's")
         return await self._open_gate(db, execution_id, gate)
 
     async def escalate_to_human(
@@ -171,13 +172,14 @@ class TaskOrchestrator:
         attempted_solutions: list[str] | None = None,
     ) -> Gate | Request:
         """Block the execution because a human has to decide; returns the gate."""
-        gate = NewGate(
-            kind=GateKind.ESCALATION,
-            question=reason,
-            reason=reason,
-            details=details if isinstance(details, str) else str(details),
-            attempted_solutions=attempted_solutions or [],
-        )
+        fields = {
+            "kind": GateKind.ESCALATION,
+            "question": reason,
+            "reason": reason,
+            "details": details if isinstance(details, str) else str(details),
+            "attempted_solutions": attempted_solutions or [],
+        }
+        gate = validated(NewGate, fields, "the escalation's")
         return await self._open_gate(db, execution_id, gate)
 
     async def resolve_blocker(
@@ -196,7 +198,7 @@ class TaskOrchestrator:
             InvalidTransition: a blocked execution may not go there.
         """
         check_move(WorkflowState.BLOCKED, next_state)
-        answer = Answer(text=resolution, next_state=next_state, answered_by="caller")
+        answer = checked_answer({"text": resolution, "next_state": next_state, "answered_by": "caller"})
         which = as_uuid(gate_id, "a gate") if gate_id is not None else None
         return await self._move(db, execution_id, AnswerGate(gate_id=which, answer=answer))
 
@@ -232,13 +234,17 @@ class TaskOrchestrator:
         self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
     ) -> WorkflowState | Request:
         """Move on to reviewing by hand."""
-        return await self._move(db, execution_id, Advance(to_state=WorkflowState.REVIEWING, reason=reason))
+        return await self._move(
+            db, execution_id, validated(Advance, {"to_state": "reviewing", "reason": reason}, "the move's")
+        )
 
     async def transition_to_testing(
         self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
     ) -> WorkflowState | Request:
         """Move on to testing by hand."""
-        return await self._move(db, execution_id, Advance(to_state=WorkflowState.TESTING, reason=reason))
+        return await self._move(
+            db, execution_id, validated(Advance, {"to_state": "testing", "reason": reason}, "the move's")
+        )
 
     async def complete_task(
         self, *, db: AsyncSession, execution_id: UUID | str, result: dict[str, Any] | None = None
@@ -254,7 +260,7 @@ class TaskOrchestrator:
         self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
     ) -> WorkflowState | Request:
         """End the execution because nobody wants it any more: failed, with "cancelled: …" as the error."""
-        return await self._move(db, execution_id, Cancel(reason=reason))
+        return await self._move(db, execution_id, validated(Cancel, {"reason": reason}, "the cancellation's"))
 
     async def fork(self, execution_id: UUID | str, seq: int, *, db: AsyncSession | None = None) -> UUID:
         """Make an execution of its own from where this one stood after transition ``seq``, and return its id.
@@ -295,7 +301,7 @@ class TaskOrchestrator:
         try:
             return await self.workflow_engine.perform_on(db, decide)
         except _DrivenError:
-            return await leave_request(database, self.workflow_engine, key, intervention)
+            return await leave_request(db, self.workflow_engine, key, intervention)
 
     async def _read(self, db: AsyncSession | None, load: Callable[[Connection, UUID], T], execution_id: Any) -> T:
         key = as_uuid(execution_id, "an execution")
@@ -320,6 +326,11 @@ class TaskOrchestrator:
         if self._driver is None:
             raise ConfigurationError("the orchestrator has no database yet", hint="TaskOrchestrator(database=database)")
         return self._driver
+
+
+def advance(to_state: WorkflowState, reason: Any) -> Advance:
+    """Return a move by hand; InputError where the reason is no text."""
+    return validated(Advance, {"to_state": to_state, "reason": reason}, "the move's")
 
 
 class _DrivenError(Exception):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from delegation import (
     ActionTimeout,
@@ -24,10 +25,13 @@ from persistence import (
     Database,
     add_request,
     close_request,
+    database_of,
     lease,
     load_execution,
     load_request,
     next_request,
+    on_session,
+    unit,
 )
 
 __all__ = ["Request", "honour_next", "leave_request", "plan_for"]
@@ -71,12 +75,15 @@ class Request:
 
 
 async def leave_request(
-    database: Database, engine: WorkflowEngine, execution_id: UUID, intervention: Intervention
+    db: AsyncSession, engine: WorkflowEngine, execution_id: UUID, intervention: Intervention
 ) -> Request:
-    """Store an intervention for whoever drives the execution."""
+    """Store an intervention for whoever drives the execution, on the session of the caller, which may hold a lock."""
     payload = intervention.model_dump(mode="json")
-    number = await database.write(lambda connection: add_request(connection, execution_id, intervention.kind, payload))
-    return Request(number, execution_id, database, engine)
+    async with unit(db):
+        number = await on_session(
+            db, lambda connection: add_request(connection, execution_id, intervention.kind, payload)
+        )
+    return Request(number, execution_id, database_of(db), engine)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """The graph's first node: it makes the execution's row, or finds out that this run must not make one."""
 
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ValidationError
 from sqlalchemy import Connection, Row
 
-from delegation import ExecutionBusy, InputError, Squad, Task
+from delegation import ExecutionBusy, Squad, Task, validated
 from graph.context import RunSettings, settings_of
 from graph.engine import Planned
 from graph.intake import parse_task
@@ -28,8 +27,6 @@ from persistence import (
     load_move,
     load_transition,
 )
-
-Model = TypeVar("Model", bound=BaseModel)
 
 __all__ = ["FRESH", "start_execution"]
 
@@ -93,6 +90,10 @@ async def _create(
     effects = Effects()
 
     def make(connection: Connection) -> Planned:
+        # looked for again under the write lock: another run may have started on the thread meanwhile
+        there = execution_on_thread(connection, str(info.thread_id))
+        if there is not None and there.status not in FINAL_STATES:
+            raise ExecutionBusy(f"this thread's execution {there.id} was started by another run at the same moment")
         insert_task(connection, stored_task_id, task)
         insert_squad(connection, squad_id, squad)
         create_execution(
@@ -136,20 +137,11 @@ def task_from(given: Any) -> Task:
         return given
     if isinstance(given, str):
         return parse_task(given, source="the task")
-    return _validated(Task, given, "task", 'give {"task": {"title": "…"}}, or its text')
+    return validated(Task, given, "the input's task", 'give {"task": {"title": "…"}}, or its text')
 
 
 def squad_from(given: Any) -> Squad:
     """Return the squad that a run's input holds, or the default one."""
     if given is None:
         return Squad.default()
-    return _validated(Squad, given, "squad", "leave it out for one member a role")
-
-
-def _validated(model: type[Model], given: Any, what: str, hint: str) -> Model:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, (what, *first["loc"])))
-        raise InputError(f"the input's {where} cannot be used: {first['msg']}", hint=hint) from error
+    return validated(Squad, given, "the input's squad", "leave it out for one member a role")

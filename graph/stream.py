@@ -89,6 +89,7 @@ class _Ear:
         """Let a driver that waits for room go on."""
         while not self.queue.empty():
             self.queue.get_nowait()
+        self.queue.put_nowait(None)  # and let another task that still waits for an event know that none will come
 
 
 async def _run(drive: Drive, ear: _Ear) -> None:

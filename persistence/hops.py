@@ -11,14 +11,15 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from delegation import DatabaseError
+from delegation import ConfigurationError, DatabaseError
 from persistence.connections import BEGUN, WRITE
 from persistence.faults import is_locked, translated
 
@@ -58,6 +59,17 @@ class _Waiting:
     end: "asyncio.Future[Any]"
 
 
+@dataclass(eq=False)
+class _Held:
+    """This process's turn to write, held by a transaction on a session."""
+
+    hops: "Hops"
+    is_over: bool = False
+
+
+_held: ContextVar[_Held | None] = ContextVar("squad_held_turn", default=None)
+
+
 class Hops:
     """The reading and the writing thread of one open database."""
 
@@ -75,7 +87,14 @@ class Hops:
     async def turn(self) -> AsyncIterator[None]:
         """Hold this process's turn to write: for transactions that run elsewhere than in :meth:`write`."""
         async with self._turn:
-            yield
+            held = _Held(self)
+            token = _held.set(held)
+            try:
+                yield
+            finally:
+                held.is_over = True
+                with suppress(ValueError):  # entered and left in two contexts: it is over all the same
+                    _held.reset(token)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a writing transaction and commit it; what it raises rolls all of it back, and only that.
@@ -85,6 +104,11 @@ class Hops:
             DatabaseError: the database cannot be written.
         """
         self._check_open()
+        if (held := _held.get()) is not None and held.hops is self and not held.is_over:
+            raise ConfigurationError(
+                "something inside a transaction wants to write outside of it, and would wait for itself",
+                hint="write on the session that a state's action is given; send messages before or after the move",
+            )
         waiting = _Waiting(work, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._committing is None:

@@ -48,10 +48,12 @@ def resolve(where: str) -> Location:
     """
     try:
         url = make_url(where) if "://" in where else URL.create("sqlite", database=where)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise InputError("the database's URL cannot be read", hint=_EXAMPLE) from error
     if url.get_backend_name() != "sqlite":
         raise InputError(f"{shown(url)}: only SQLite is supported so far", hint=_EXAMPLE)
+    if url.query:
+        raise InputError(f"{shown(url)}: the part after the question mark is not supported", hint=_EXAMPLE)
     if url.host or url.username or url.password:
         raise InputError(f"{shown(url)}: three slashes come before the path of a file", hint=_EXAMPLE)
     if "\0" in str(url.database):

@@ -287,6 +287,7 @@ class GateRow(Base):
     extra: Mapped[dict[str, Any]] = mapped_column("metadata")
     origin_state: Mapped[str] = mapped_column(String(16))
     subtask_id: Mapped[str | None]
+    next_state: Mapped[str | None] = mapped_column(String(16))
     allowed: Mapped[list[Any]]
     deadline: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(16), default="open")

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.orm import SessionTransactionOrigin
 
 from delegation import ConfigurationError
@@ -78,11 +78,20 @@ async def _savepoint(session: AsyncSession) -> AsyncIterator[None]:
     later = session.info[_LATER]
     known = len(later)
     try:
-        async with session.begin_nested():
+        async with session.begin_nested() as savepoint:
             yield
+            _check_open(savepoint)
     except BaseException:
         del later[known:]
         raise
+
+
+def _check_open(savepoint: AsyncSessionTransaction) -> None:
+    if not savepoint.is_active:
+        raise ConfigurationError(
+            "the transaction was committed or rolled back by what runs inside it, a state's action say",
+            hint="leave commit and rollback to whoever called it",
+        )
 
 
 @asynccontextmanager

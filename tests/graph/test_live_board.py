@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from scripted import ScriptedAgent, all_roles, done
 from agents import Roster, rule_based_agents
 from delegation import (
     Finding,
+    Message,
     Outcome,
     OutcomeStatus,
     Review,
@@ -292,3 +294,38 @@ def test_an_agent_that_judges_by_halves_is_refused_by_name():
 async def test_the_result_says_who_worked(database, store):
     _, summary = await run(database, store, {Role.TESTER: ScriptedAgent(Role.TESTER)})
     assert summary["result"]["note"].startswith("Own agents worked as tester.")
+
+
+async def test_an_agent_that_is_cancelled_by_something_of_its_own_fails_and_nobody_hangs(database, store):
+    async def script(_brief):
+        raise asyncio.CancelledError("a leaked scope")
+
+    _, summary = await run(database, store, all_roles(script))
+    assert summary["status"] == "failed"
+    assert "cancelled by something of its own" in summary["error_message"]
+
+
+@pytest.mark.parametrize("what", ["metadata", "note", "error"])
+async def test_what_cannot_be_stored_is_the_subtasks_failure(database, store, what):
+    async def script(brief):
+        if what == "error":
+            raise RuntimeError("half a character: \ud800")
+        said = Message(
+            sender="x", type="status_update", content="x", metadata={"odd": object()} if what == "metadata" else {}
+        )
+        note = "\ud800" if what == "note" else "done"
+        return Outcome.model_construct(
+            status=OutcomeStatus.DONE, note=note, deliverable=None, question=None, messages=[said]
+        )
+
+    _, summary = await run(database, store, all_roles(script))
+    assert summary["status"] == "failed"
+
+
+async def test_a_time_in_a_messages_metadata_is_stored_as_text(database, store):
+    async def script(brief):
+        said = Message(sender="x", type="status_update", content="x", metadata={"at": datetime.now(UTC)})
+        return done(brief).model_copy(update={"messages": [said]})
+
+    _, summary = await run(database, store, all_roles(script))
+    assert summary["status"] == "completed"

@@ -17,10 +17,13 @@ from graph import (
     GateError,
     InvalidTransition,
     Request,
+    SquadError,
     TaskOrchestrator,
     WorkflowState,
+    build_graph,
 )
 from persistence import Database, TaskExecutionService
+from persistence.tables import TaskRow
 
 S = WorkflowState
 MAIN_LINE = ["pending", "analyzing", "planning", "delegated", "in_progress", "reviewing", "testing", "completed"]
@@ -592,3 +595,154 @@ async def test_what_is_remembered_is_in_the_database_with_the_conversation(datab
     context = await other.context_manager.build_context(execution_id, Task(title=stored.task.title), budget=4_000)
     assert "scrypt" in context.text
     assert "pending -> analyzing" in context.text
+
+
+async def test_an_action_must_not_end_the_transaction_that_it_runs_in(orchestrator, database, store):
+    async def rolls_back(db, *_):
+        await db.rollback()
+
+    orchestrator.workflow_engine.register_state_action(WorkflowState.PLANNING, rolls_back)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    async with asyncio.timeout(10):
+        with pytest.raises(Exception, match="committed or rolled back by what runs inside it"):
+            await orchestrator.run(execution_id)
+    assert (await orchestrator.get_execution_summary(execution_id))["status"] == "analyzing"
+    orchestrator.workflow_engine.register_state_action(WorkflowState.PLANNING, _nothing)
+    assert (await orchestrator.run(execution_id))["status"] == "completed"
+
+
+async def _nothing(*_):
+    return None
+
+
+async def test_an_action_that_would_wait_for_itself_is_told_so_at_once(database, store):
+    bus = MessageBus()
+    orchestrator = TaskOrchestrator(bus, database=database)
+
+    async def sends(*_):
+        await bus.broadcast_message(sender="action", content="too early")
+
+    orchestrator.workflow_engine.register_state_action(WorkflowState.BLOCKED, sends)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        async with asyncio.timeout(3):
+            with pytest.raises(Exception, match="wait for itself"):
+                await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
+    assert (await orchestrator.get_execution_summary(execution_id))["status"] == "analyzing"
+    assert not [one for one in await bus.get_messages() if one.content == "too early"]
+
+
+@pytest.mark.parametrize(
+    "junk", [{"seq": 99, "status": "analyzing"}, {"seq": "abc"}, {"plan": 5}, {"findings": None}, {"round": "x"}]
+)
+async def test_what_a_client_put_into_the_thread_never_leads(orchestrator, database, store, junk):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    async for event in orchestrator.stream(execution_id):
+        if event.kind == "plan":
+            break
+    await (stream := orchestrator.stream(execution_id)).aclose()
+    assert stream
+    graph = build_graph(database=database)
+    config = {"configurable": {"thread_id": str(execution_id)}}
+    snapshot = await graph.aget_state(config)
+    status = snapshot.values.get("status", "analyzing")
+    await graph.aupdate_state(
+        config, {"status": status} | junk, as_node="pending" if status == "analyzing" else "blocked"
+    )
+    async with asyncio.timeout(20):
+        summary = await orchestrator.run(execution_id)
+    assert path(summary) == MAIN_LINE
+
+
+async def test_a_pending_session_may_ask_something_of_a_driven_execution(database, store):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(brief):
+        running.set()
+        await go_on.wait()
+        return done(brief)
+
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    driving = asyncio.create_task(orchestrator.run(execution_id))
+    await running.wait()
+    async with database.session() as db, asyncio.timeout(10):
+        db.add(TaskRow(**Task(title="mine").model_dump()))
+        request = await orchestrator.cancel(db=db, execution_id=execution_id)
+    async with asyncio.timeout(20):
+        await request.wait()
+        assert (await driving)["status"] == "failed"
+
+
+async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store):
+    running = asyncio.Event()
+
+    async def endless(brief):
+        running.set()
+        await asyncio.Event().wait()
+
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(endless))
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(orchestrator.run(execution_id))
+        await running.wait()
+        await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
+        await asyncio.sleep(0.5)  # the watcher has closed the board for it
+        await orchestrator.cancel(db=db, execution_id=execution_id)
+    async with asyncio.timeout(10):
+        assert (await driving)["status"] == "failed"
+
+
+async def test_a_listener_in_another_task_hears_that_the_stream_was_closed(database, store):
+    orchestrator = TaskOrchestrator(database=database)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    stream = orchestrator.stream(execution_id)
+    listening = asyncio.create_task(_count(stream))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await stream.aclose()
+        await listening
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda o, **to: o.handle_blocker(**to, blocker_description=None),
+        lambda o, **to: o.handle_blocker(**to, blocker_description=""),
+        lambda o, **to: o.resolve_blocker(**to, resolution=5, next_state="planning"),
+        lambda o, **to: o.transition_to_review(**to, reason=5),
+        lambda o, **to: o.escalate_to_human(**to, reason=None),
+        lambda o, **to: o.escalate_to_human(**to, reason="x", attempted_solutions="abc"),
+        lambda o, **to: o.cancel(**to, reason=5),
+    ],
+)
+async def test_arguments_of_the_wrong_kind_are_refused_in_one_line(orchestrator, database, store, ask):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        with pytest.raises(SquadError) as caught:
+            await ask(orchestrator, db=db, execution_id=execution_id)
+    assert "\n" not in str(caught.value)
+
+
+async def test_metadata_of_a_blocker_steers_nothing(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        gate = await orchestrator.handle_blocker(
+            db=db,
+            execution_id=execution_id,
+            blocker_description="When?",
+            blocker_metadata={"next_state": "in 2 weeks"},
+        )
+    assert await orchestrator.answer(execution_id, gate.id, text="tomorrow") == "analyzing"

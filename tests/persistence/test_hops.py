@@ -1,6 +1,7 @@
 """Whole transactions in one thread hop: kept or rolled back whole, whoever is cancelled, waits or runs out of room."""
 
 import asyncio
+import contextvars
 import threading
 from functools import partial
 from typing import Any
@@ -209,7 +210,7 @@ async def test_a_batch_that_finds_no_room_tells_everybody_and_stores_nothing_of_
 
 async def test_a_caller_that_is_cancelled_while_it_waits_for_its_turn_stores_nothing(database: Database) -> None:
     async with database.turn():
-        waiting = asyncio.create_task(database.write(add))
+        waiting = asyncio.create_task(database.write(add), context=contextvars.Context())
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -126,6 +126,7 @@ def upgrade() -> None:
         sa.Column("metadata", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("origin_state", sa.String(length=16), nullable=False),
         sa.Column("subtask_id", sa.Text(), nullable=True),
+        sa.Column("next_state", sa.String(length=16), nullable=True),
         sa.Column("allowed", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("deadline", sa.DateTime(), nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
