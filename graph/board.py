@@ -50,6 +50,7 @@ async def turns(state: BoardState) -> list[Send] | str:
         "execution_id": state["execution_id"],
         "seq": state["seq"],
         "round": state.get("round") or 1,
+        "since": state.get("since") or 1,
         "team": [one["member_id"] for one in team],
         "findings": state.get("findings") or [],
     }
@@ -168,6 +169,7 @@ def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[s
         plan,
         step.facts.squad.members,
         round_=step.state.get("round") or 1,
+        since=step.state.get("since") or 1,
         sent_back=[one.subtask_id for one in step.state.get("findings") or [] if one.subtask_id],
         max_refusals=step.settings.max_refusals,
         present=present,
@@ -176,7 +178,11 @@ def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[s
 
 def _as_board_state(turn: MemberTurn) -> BoardState:
     return BoardState(
-        execution_id=turn["execution_id"], seq=turn["seq"], round=turn["round"], findings=turn["findings"]
+        execution_id=turn["execution_id"],
+        seq=turn["seq"],
+        round=turn["round"],
+        since=turn["since"],
+        findings=turn["findings"],
     )
 
 

@@ -30,6 +30,7 @@ class BoardFacts:
         members: Sequence[SquadMember],
         *,
         round_: int,
+        since: int,
         sent_back: Collection[str],
         max_refusals: int,
         present: Collection[str] | None = None,
@@ -40,6 +41,7 @@ class BoardFacts:
             plan: the subtasks.
             members: the squad's.
             round_: which opening for work this is; one more for each rework.
+            since: the first round of this plan; what was worked for an earlier one counts for nothing.
             sent_back: ids of the subtasks that a review or test sent back before this round.
             max_refusals: how many members may refuse a subtask.
             present: the members whose turn it is in this opening; None means all.
@@ -52,30 +54,34 @@ class BoardFacts:
             plan,
             Schedule(assignments=given, makespan=0.0, critical_path=[]),
             members,
-            outcomes=self.outcomes(round_, sent_back),
+            outcomes=self.outcomes(round_, sent_back, since),
             present=present,
-            refusals=self.refusals(),
+            refusals=self.refusals(since),
             max_refusals=max_refusals,
         )
 
-    def outcomes(self, round_: int, findings: Collection[str]) -> dict[str, OutcomeStatus]:
+    def outcomes(self, round_: int, findings: Collection[str], since: int = 1) -> dict[str, OutcomeStatus]:
         """Return the ends that count in this round, by subtask.
 
         A subtask that was sent back counts only with an outcome of this round; one that could not go on is open again
         once the question about it has been answered.
         """
         ends: dict[str, OutcomeStatus] = {}
-        for done in self.work:
+        for done in self.of_plan(since):
             ends.pop(done.subtask_id, None)
             sent_back = done.subtask_id in findings and done.round < round_
             if not sent_back and not (done.outcome.status in _UNFINISHED and self._answered_since(done)):
                 ends[done.subtask_id] = done.outcome.status
         return ends
 
-    def refusals(self) -> dict[str, set[str]]:
+    def of_plan(self, since: int) -> list[Done]:
+        """Return the work that was done for the plan that was made in that round."""
+        return [done for done in self.work if done.round >= since]
+
+    def refusals(self, since: int = 1) -> dict[str, set[str]]:
         """Return who has refused what, since a human last said something about it."""
         refused: dict[str, set[str]] = {}
-        for done in self.work:
+        for done in self.of_plan(since):
             if done.outcome.status == OutcomeStatus.REFUSED and not self._answered_since(done):
                 refused.setdefault(done.subtask_id, set()).add(done.member_id)
         return refused

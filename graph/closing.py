@@ -30,7 +30,7 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     All questions are asked at once, one for each subtask that stands in its own way; those that only wait for such a
     one ask nothing.
     """
-    outcomes = {done.subtask_id: done.outcome for done in facts.work}
+    outcomes = {done.subtask_id: done.outcome for done in facts.of_plan(step.state.get("since") or 1)}
     state: dict[str, Any] = dict(step.state)
     delta = {name: state[name] for name in state.get("added") or []}
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)

@@ -32,6 +32,9 @@ async def analyze(step: Step) -> Decided:
 async def make_plan(step: Step) -> Decided:
     """Break the task down, estimate, plan the tests."""
     ground = Groundwork(step)
+    if step.state.get("plan") or (await step.row()).plan:
+        first = (step.state.get("round") or 1) + 1  # another plan: nothing that was done for the one before counts
+        ground.delta |= {"round": first, "since": first, "findings": []}
     plan = await ground.make_plan()
     return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
 
@@ -89,8 +92,9 @@ async def test(step: Step) -> Decided:
 
 async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[Finding], why: str) -> Decided:
     """Send findings back to the board; beyond the limit of reworks a human is asked."""
-    rounds = step.state.get("round") or 1
-    ground.delta |= {"findings": findings, "round": rounds + 1}
+    opened = step.state.get("round") or 1
+    rounds = opened - (step.state.get("since") or 1) + 1
+    ground.delta |= {"findings": findings, "round": opened + 1}
     if rounds <= step.settings.max_reworks:
         return _decided(ground, WorkflowState.IN_PROGRESS, why)
     known = {subtask.id for subtask in plan.subtasks}
@@ -115,7 +119,8 @@ async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
     work = step.drive.work
     if work is None:
         work = await step.database.read(lambda connection: load_work(connection, step.execution_id))
-    return {done.subtask_id: done.outcome for done in work}
+    since = step.state.get("since") or 1
+    return {done.subtask_id: done.outcome for done in work if done.round >= since}
 
 
 def _decided(ground: Groundwork, to_state: WorkflowState, reason: str) -> Decided:

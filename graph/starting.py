@@ -30,7 +30,7 @@ from persistence import (
 
 __all__ = ["FRESH", "start_execution"]
 
-FRESH: dict[str, Any] = {"requirements": None, "plan": None, "findings": [], "round": 1}
+FRESH: dict[str, Any] = {"requirements": None, "plan": None, "findings": [], "round": 1, "since": 1}
 """The working state of a new execution: a thread that had one before starts anew."""
 
 

@@ -69,7 +69,9 @@ class WorkingState(TypedDict, total=False):
     findings: list[Finding]
     """What the last review or test sent back, for the present round of the board."""
     round: int
-    """How often the board has been opened for work: 1, and one more for each rework."""
+    """How often the board has been opened for work: 1, and one more for each rework or new plan."""
+    since: int
+    """The round in which the present plan was made: what was worked for an earlier one counts for nothing."""
 
 
 class SquadState(WorkingState, SquadSummary, total=False):
@@ -104,6 +106,8 @@ class MemberTurn(TypedDict):
     """The number of the last transition before the board was opened."""
     round: int
     """The board's round."""
+    since: int
+    """The present plan's first round."""
     member_id: str
     """Whose turn it is."""
     team: list[str]
@@ -117,6 +121,7 @@ _DELTA: dict[str, TypeAdapter[Any]] = {
     "plan": TypeAdapter(Plan | None),
     "findings": TypeAdapter(list[Finding]),
     "round": TypeAdapter(int),
+    "since": TypeAdapter(int),
 }
 """The channels that a step may change, with how each is read back. A name that is not here is a mistake."""
 

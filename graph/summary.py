@@ -44,7 +44,8 @@ def transition_json(one: Any) -> dict[str, Any]:
 
 
 def _subtasks(dossier: Dossier) -> list[dict[str, Any]]:
-    newest = {row.subtask_id: row for row in dossier.outcomes}
+    since = next((move.delta["since"] for move in reversed(dossier.transitions) if "since" in move.delta), 1)
+    newest = {row.subtask_id: row for row in dossier.outcomes if row.round >= since}
     shown = []
     for subtask in (dossier.execution.plan or {}).get("subtasks", []):
         done, assigned = newest.get(subtask["id"]), dossier.assignments.get(subtask["id"])

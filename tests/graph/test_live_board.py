@@ -307,7 +307,7 @@ async def test_an_agent_that_is_cancelled_by_something_of_its_own_fails_and_nobo
 
 @pytest.mark.parametrize("what", ["metadata", "note", "error"])
 async def test_what_cannot_be_stored_is_the_subtasks_failure(database, store, what):
-    async def script(brief):
+    async def script(_brief):
         if what == "error":
             raise RuntimeError("half a character: \ud800")
         said = Message(
@@ -329,3 +329,25 @@ async def test_a_time_in_a_messages_metadata_is_stored_as_text(database, store):
 
     _, summary = await run(database, store, all_roles(script))
     assert summary["status"] == "completed"
+
+
+async def test_a_new_plan_owes_nothing_to_the_work_on_the_one_before(database, store):
+    asks = []
+
+    async def script(brief):
+        if brief.subtask.role == Role.TESTER and not asks:
+            asks.append(brief.subtask.id)
+            return Outcome(status=OutcomeStatus.BLOCKED, question="Is this the right plan?")
+        return done(brief)
+
+    agents = all_roles(script)
+    orchestrator, summary = await run(database, store, agents)
+    [gate] = summary["gates"]
+    calls = sum(len(agent.briefs) for agent in agents.values())
+    assert (
+        await orchestrator.answer(summary["execution_id"], gate["id"], text="no", next_state="planning") == "planning"
+    )
+    summary = await orchestrator.run(summary["execution_id"])
+    assert summary["status"] == "completed"
+    assert {one["status"] for one in summary["subtasks"]} == {"done"}
+    assert sum(len(agent.briefs) for agent in agents.values()) == calls + len(summary["subtasks"])

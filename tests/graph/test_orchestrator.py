@@ -645,8 +645,6 @@ async def test_what_a_client_put_into_the_thread_never_leads(orchestrator, datab
     async for event in orchestrator.stream(execution_id):
         if event.kind == "plan":
             break
-    await (stream := orchestrator.stream(execution_id)).aclose()
-    assert stream
     graph = build_graph(database=database)
     config = {"configurable": {"thread_id": str(execution_id)}}
     snapshot = await graph.aget_state(config)
@@ -684,7 +682,7 @@ async def test_a_pending_session_may_ask_something_of_a_driven_execution(databas
 async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store):
     running = asyncio.Event()
 
-    async def endless(brief):
+    async def endless(_brief):
         running.set()
         await asyncio.Event().wait()
 
