@@ -1,5 +1,6 @@
 """An agent whose work is a function of the brief, with a record of what it was asked: a double for a model."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from agents import Brief
@@ -32,6 +33,18 @@ class ScriptedAgent:
     async def work(self, brief: Brief) -> Outcome:
         self.briefs.append(brief)
         return await self.script(brief)
+
+
+class Held:
+    """Work that says when it is begun, and waits to be let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(self, brief: Brief) -> Outcome:
+        self.begun.set()
+        await self.go_on.wait()
+        return done(brief)
 
 
 def all_roles(script: Script) -> dict[Role, ScriptedAgent]:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from scripted import all_roles, done
+from scripted import Held, all_roles
 
 from agents import ContextManager, MessageBus
 from delegation import GateKind, MessageType, NotFound, Role, Squad, SquadMember, Task
@@ -266,43 +266,31 @@ async def test_a_database_that_is_closed_lets_what_is_at_work_be_stored(tmp_path
 
 
 async def test_two_drivers_never_share_an_execution(database, store):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    held = Held()
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
     first = asyncio.create_task(orchestrator.run(execution_id))
-    await running.wait()
+    await held.begun.wait()
     with pytest.raises(ExecutionBusy):
         await orchestrator.run(execution_id)
     with pytest.raises(ExecutionBusy):
         await TaskOrchestrator(database=database).run(execution_id)
-    go_on.set()
+    held.go_on.set()
     assert (await first)["status"] == "completed"
 
 
 @pytest.mark.parametrize("what", ["block", "complete", "cancel"])
 async def test_what_is_asked_of_a_driven_execution_is_honoured_by_its_driver(database, store, what):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    agents = all_roles(slow)
+    held = Held()
+    agents = all_roles(held.work)
     orchestrator = TaskOrchestrator(database=database, agents=agents)
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         driving = asyncio.create_task(orchestrator.run(execution_id))
-        await running.wait()
+        await held.begun.wait()
         if what == "block":
             request = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Wait")
         elif what == "complete":
@@ -313,7 +301,7 @@ async def test_what_is_asked_of_a_driven_execution_is_honoured_by_its_driver(dat
     assert isinstance(request, Request)
     if what != "cancel":
         await asyncio.sleep(0)  # the work is still waiting: it is let finish
-        go_on.set()
+        held.go_on.set()
     async with asyncio.timeout(20):
         await request.wait()
         summary = await driving
@@ -328,23 +316,17 @@ async def test_what_is_asked_of_a_driven_execution_is_honoured_by_its_driver(dat
 
 
 async def test_a_request_that_cannot_be_honoured_is_refused_with_its_own_error(database, store):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    held = Held()
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         driving = asyncio.create_task(orchestrator.run(execution_id))
-        await running.wait()
+        await held.begun.wait()
         request = await orchestrator.resolve_blocker(
             db=db, execution_id=execution_id, resolution="none is there", next_state="planning"
         )
-    go_on.set()
+    held.go_on.set()
     with pytest.raises(GateError, match="waits for no answer"):
         await request.wait()
     assert (await driving)["status"] == "completed"
@@ -517,20 +499,14 @@ async def _count(stream) -> int:
 
 
 async def test_a_refused_request_does_not_hide_the_one_behind_it(database, store):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    agents = all_roles(slow)
+    held = Held()
+    agents = all_roles(held.work)
     orchestrator = TaskOrchestrator(database=database, agents=agents)
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         driving = asyncio.create_task(orchestrator.run(execution_id))
-        await running.wait()
+        await held.begun.wait()
         refused = await orchestrator.resolve_blocker(
             db=db, execution_id=execution_id, resolution="none", next_state="planning"
         )
@@ -552,20 +528,16 @@ async def test_an_action_that_fails_while_a_request_is_honoured_refuses_that_req
     orchestrator = TaskOrchestrator(database=database)
     orchestrator.workflow_engine.register_state_action(WorkflowState.BLOCKED, fails)
     stored = await store(database)
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    driver = TaskOrchestrator(database=database, agents=all_roles(slow), workflow_engine=orchestrator.workflow_engine)
+    held = Held()
+    driver = TaskOrchestrator(
+        database=database, agents=all_roles(held.work), workflow_engine=orchestrator.workflow_engine
+    )
     async with database.session() as db:
         execution_id = await driver.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         driving = asyncio.create_task(driver.run(execution_id))
-        await running.wait()
+        await held.begun.wait()
         request = await driver.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
-    go_on.set()
+    held.go_on.set()
     async with asyncio.timeout(20):
         with pytest.raises(Exception, match="LookupError: no such account"):
             await request.wait()
@@ -658,19 +630,13 @@ async def test_what_a_client_put_into_the_thread_never_leads(orchestrator, datab
 
 
 async def test_a_pending_session_may_ask_something_of_a_driven_execution(database, store):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(brief):
-        running.set()
-        await go_on.wait()
-        return done(brief)
-
-    orchestrator = TaskOrchestrator(database=database, agents=all_roles(slow))
+    held = Held()
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
     driving = asyncio.create_task(orchestrator.run(execution_id))
-    await running.wait()
+    await held.begun.wait()
     async with database.session() as db, asyncio.timeout(10):
         db.add(TaskRow(**Task(title="mine").model_dump()))
         request = await orchestrator.cancel(db=db, execution_id=execution_id)
@@ -680,18 +646,13 @@ async def test_a_pending_session_may_ask_something_of_a_driven_execution(databas
 
 
 async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store):
-    running = asyncio.Event()
-
-    async def endless(_brief):
-        running.set()
-        await asyncio.Event().wait()
-
-    orchestrator = TaskOrchestrator(database=database, agents=all_roles(endless))
+    held = Held()
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         driving = asyncio.create_task(orchestrator.run(execution_id))
-        await running.wait()
+        await held.begun.wait()
         await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
         await asyncio.sleep(0.5)  # the watcher has closed the board for it
         await orchestrator.cancel(db=db, execution_id=execution_id)
