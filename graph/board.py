@@ -89,7 +89,7 @@ class BoardNodes:
             opening = Opening(state["seq"], state.get("round") or 1, facts, plan, requirements)
             self._services.boards.openings[step.execution_id] = opening
             found = encode({"plan": plan, "requirements": requirements})
-            return found | {"team": team, "left": None, "added": list(ground.delta)}
+            return found | {"team": team, "left": None, "added": list(dict.fromkeys([*ground.delta, *ground.made]))}
 
     async def take_turn(
         self, state: MemberTurn, config: RunnableConfig, runtime: Runtime[RunSettings]

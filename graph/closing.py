@@ -32,10 +32,11 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     """
     outcomes = {done.subtask_id: done.outcome for done in facts.of_plan(step.state.get("since") or 1)}
     state: dict[str, Any] = dict(step.state)
-    delta = {name: state[name] for name in state.get("added") or []}
+    added = state.get("added") or []
+    delta = {name: state[name] for name in added if name in state}
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
-    if delta:
-        decided.metadata["made_up_for"] = list(delta)
+    if added:
+        decided.metadata["made_up_for"] = added
     await _stand_up(step, plan, outcomes, decided.effects)
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]

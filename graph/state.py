@@ -92,7 +92,7 @@ class BoardState(WorkingState, total=False):
     team: list[dict[str, str]]
     """The members that have work, each with the node of its role."""
     added: list[str]
-    """Channels that the thread did not hold when the board was opened: the move that closes it carries them."""
+    """What was missing when the board was opened; the move that closes it names it, and carries what is a channel."""
     left: Annotated[list[str], _gathered]
     """The members whose turn at the present opening has ended."""
 
