@@ -43,6 +43,8 @@ class Drive:
     """What the board had stored when this drive closed it; nobody else stores outcomes while the lease is held."""
     log: TransitionLog | None = None
     """Row and transitions as they were when the lease was taken; the first roll forward starts from them."""
+    had_plan: bool = False
+    """Whether a plan had been made when the lease was taken; one that is made later is in the thread."""
     running: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)
@@ -97,7 +99,8 @@ class Drives:
             epoch, facts, log = await self._database.write(lambda connection: self._take(connection, execution_id))
         finally:
             self._starting.discard(execution_id)
-        drive = Drive(execution_id, epoch, control, facts, sink, kept, log=log)
+        had_plan = log.row.plan is not None
+        drive = Drive(execution_id, epoch, control, facts, sink, kept, log=log, had_plan=had_plan)
         self._drives[execution_id] = drive
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")

@@ -32,7 +32,7 @@ async def analyze(step: Step) -> Decided:
 async def make_plan(step: Step) -> Decided:
     """Break the task down, estimate, plan the tests."""
     ground = Groundwork(step)
-    if step.state.get("plan") or (await step.row()).plan:
+    if step.state.get("plan") or step.drive.had_plan:
         first = (step.state.get("round") or 1) + 1  # another plan: nothing that was done for the one before counts
         ground.delta |= {"round": first, "since": first, "findings": []}
     plan = await ground.make_plan()
