@@ -17,6 +17,7 @@ from delegation import (
 )
 from graph.board_facts import BoardFacts
 from graph.groundwork import member_for
+from graph.interventions import call_for_a_human
 from graph.lifecycle import WorkflowState
 from graph.step import Decided, Step
 from persistence import Effects
@@ -70,16 +71,11 @@ def _ask(
         next_state=WorkflowState.IN_PROGRESS.value,
     )
     effects.gates.append(gate)
-    effects.messages.append(_said(step, "workflow", MessageType.HUMAN_INTERVENTION_REQUIRED, gate.question))
+    effects.messages.append(call_for_a_human(step.execution_id, gate))
 
 
 async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], effects: Effects) -> None:
     standup = await step.services.roster.project_manager.standup(plan, outcomes)
     manager = member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
-    effects.messages.append(_said(step, manager, MessageType.STANDUP, standup.summary))
-
-
-def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:
-    if kind == MessageType.HUMAN_INTERVENTION_REQUIRED:
-        text = f"Human intervention required: {text}"
-    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text)
+    said = Message(execution_id=step.execution_id, sender=manager, type=MessageType.STANDUP, content=standup.summary)
+    effects.messages.append(said)

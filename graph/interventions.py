@@ -24,6 +24,9 @@ __all__ = [
     "Complete",
     "Fail",
     "Intervention",
+    "answered",
+    "call_for_a_human",
+    "find_gate",
 ]
 
 _S = WorkflowState
@@ -43,7 +46,7 @@ class Block(_Intervention):
         """Enter blocked with the gate, or add it to those that are open."""
         effects = Effects(gates=[self.gate])
         effects.log("gate", self.gate.question, gate_id=str(self.gate.id), kind=self.gate.kind.value)
-        effects.messages.append(_call_for_a_human(row.id, self.gate))
+        effects.messages.append(call_for_a_human(row.id, self.gate))
         if row.status == _S.BLOCKED:
             return Planned(row.id, None, effects, self.gate.id, row.origin_state)
         reason = self.gate.question if self.gate.kind == GateKind.BLOCKER else self.gate.reason
@@ -186,7 +189,8 @@ def _move(row: Row[Any], to_state: str, reason: str | None, metadata: dict[str, 
     )
 
 
-def _call_for_a_human(execution_id: UUID, gate: NewGate) -> Message:
+def call_for_a_human(execution_id: UUID, gate: NewGate) -> Message:
+    """Return the message that a question waits for an answer."""
     return Message(
         execution_id=execution_id,
         sender="workflow",

@@ -13,6 +13,7 @@ from delegation import (
     Role,
 )
 from graph.groundwork import Groundwork, member_for
+from graph.interventions import call_for_a_human
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Act, Decided, Step
@@ -53,7 +54,7 @@ async def delegate(step: Step) -> Decided:
             details="\n".join(lacking or approval.reasons),
         )
         ground.effects.gates.append(gate)
-        ground.effects.messages.append(_escalation(step, gate))
+        ground.effects.messages.append(call_for_a_human(step.execution_id, gate))
         return _decided(ground, WorkflowState.BLOCKED, question)
     count = len(approval.schedule.assignments)
     return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
@@ -108,7 +109,7 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
         next_state=WorkflowState.IN_PROGRESS.value,
     )
     ground.effects.gates.append(gate)
-    ground.effects.messages.append(_escalation(step, gate))
+    ground.effects.messages.append(call_for_a_human(step.execution_id, gate))
     return _decided(
         ground, WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached"
     )
@@ -131,11 +132,6 @@ def _decided(ground: Groundwork, to_state: WorkflowState, reason: str) -> Decide
 
 def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:
     return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text)
-
-
-def _escalation(step: Step, gate: NewGate) -> Message:
-    text = f"Human intervention required: {gate.question}"
-    return _said(step, "workflow", MessageType.HUMAN_INTERVENTION_REQUIRED, text)
 
 
 ACTS: dict[WorkflowState, Act] = {
