@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.engine import Dialect
@@ -32,10 +33,12 @@ __all__ = [
     "ExecutionRow",
     "FactRow",
     "GateRow",
+    "IntentRow",
     "JournalRow",
     "LogRow",
     "MemberRow",
     "MessageRow",
+    "OutboxRow",
     "OutcomeRow",
     "RequestRow",
     "SquadRow",
@@ -156,7 +159,9 @@ class ExecutionRow(Base):
     """One run of a task through the lifecycle: the row that leads, and the lease of whoever drives it.
 
     ``seq`` is the number of the last transition. ``origin_state`` is where a blocked execution came from.
-    ``lease_epoch`` grows with each new driver, so that a late commit of an old one finds no row to change.
+    ``lease_epoch`` grows with each new driver, so that a late commit of an old one finds no row to change. ``settings``
+    are the run's that were chosen when it began, and ``fingerprint`` is of the graph that it began under.
+    ``pruned_at`` says that its checkpoints and its journal are gone.
     """
 
     __tablename__ = "executions"
@@ -186,6 +191,9 @@ class ExecutionRow(Base):
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     lease_epoch: Mapped[int] = mapped_column(default=0)
+    settings: Mapped[dict[str, Any] | None]
+    fingerprint: Mapped[dict[str, Any] | None]
+    pruned_at: Mapped[datetime | None]
 
 
 class TransitionRow(Base):
@@ -251,6 +259,7 @@ class AssignmentRow(Base):
     finish: Mapped[float]
     reason: Mapped[str | None]
     started_at: Mapped[datetime | None]
+    at: Mapped[datetime | None] = mapped_column(default=utc_now)
 
 
 class OutcomeRow(Base):
@@ -271,7 +280,11 @@ class OutcomeRow(Base):
 
 
 class GateRow(Base):
-    """One question to a human, and the answer once there is one."""
+    """One question to a human, and the answer once there is one.
+
+    ``subject`` is the hash of what it is about, such as the plan to be approved. ``default_answer`` is taken at the
+    deadline. ``reminded_at`` and ``overdue_at`` are when the reminder and the deadline were served.
+    """
 
     __tablename__ = "gates"
     __table_args__ = (CheckConstraint("status IN ('open', 'answered', 'withdrawn')", name="status"),)
@@ -289,7 +302,12 @@ class GateRow(Base):
     subtask_id: Mapped[str | None]
     next_state: Mapped[str | None] = mapped_column(String(16))
     allowed: Mapped[list[Any]]
+    subject: Mapped[str | None]
     deadline: Mapped[datetime | None]
+    default_answer: Mapped[dict[str, Any] | None]
+    remind_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]
+    overdue_at: Mapped[datetime | None]
     status: Mapped[str] = mapped_column(String(16), default="open")
     answer: Mapped[dict[str, Any] | None]
     opened_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -309,6 +327,47 @@ class JournalRow(Base):
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), index=True)
     record: Mapped[dict[str, Any]]
     at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class IntentRow(Base):
+    """An outside effect that a step is about to have, written before it begins.
+
+    ``scope`` is the step: a state with its transition's number, or a subtask with its round. One that was started and
+    never ended is in doubt: nobody knows whether it happened.
+    """
+
+    __tablename__ = "intents"
+    __table_args__ = (CheckConstraint("status IN ('started', 'done')", name="status"),)
+
+    execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), default="started")
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+
+class OutboxRow(Base):
+    """One notification of a gate on its way to one sink, which is known here by its name and never by its URL.
+
+    ``event`` is what is told of the gate: opened, reminder or overdue. ``due_at`` is when the next attempt is due.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("gate_id", "event", "sink"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    gate_id: Mapped[UUID] = mapped_column(ForeignKey("gates.id"))
+    event: Mapped[str] = mapped_column(String(16))
+    sink: Mapped[str]
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(default=utc_now)
+    error: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    given_up_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class FactRow(Base):

@@ -17,7 +17,7 @@ from graph.lifecycle import FINAL_STATES, WorkflowState
 from persistence import Database, tables
 from persistence.migrate import alembic_config
 from persistence.migrations import HEAD
-from persistence.tables import Base, ExecutionRow, TaskRow, TransitionRow, table
+from persistence.tables import Base, ExecutionRow, LogRow, TaskRow, TransitionRow, table
 
 CHECKPOINTER = {"checkpoints", "writes"}
 
@@ -65,8 +65,8 @@ def test_the_states_that_constraints_let_in_are_the_lifecycles() -> None:
 async def test_each_state_fits_in_every_column_that_holds_one(database: Database, execution: Any, state: str) -> None:
     def store(connection: Connection) -> None:
         connection.execute(table(ExecutionRow).update().values(status=state, origin_state=state))
-        values = {"execution_id": execution.id, "seq": 1, "metadata": {}, "delta": {}}
-        connection.execute(insert(table(TransitionRow)), values | {"from_state": state, "to_state": state})
+        moves = [("pending", state)] + ([(state, state)] if state not in FINAL_STATES else [])
+        log(connection, execution.id, *moves)
 
     await database.write(store)
     row = await database.read(lambda connection: connection.execute(select(table(ExecutionRow))).one())
@@ -83,8 +83,62 @@ async def test_no_other_state_fits(database: Database, execution: Any, column: s
         ids = {"execution_id": execution.id, "seq": 1, "metadata": {}, "delta": {}}
         connection.execute(insert(table(TransitionRow)), ids | values)
 
-    with pytest.raises(IntegrityError, match="CHECK constraint failed"):
+    with pytest.raises(IntegrityError, match="CHECK constraint failed|the log leaps"):
         await database.write(store)
+
+
+LINE = [("pending", "analyzing"), ("analyzing", "planning"), ("planning", "failed")]
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("UPDATE transitions SET reason = 'another'", "a logged transition is never changed"),
+        ("DELETE FROM transitions WHERE seq = 3", "a logged transition is never removed"),
+        ("UPDATE logs SET text = 'another'", "a logged line is never changed"),
+        ("DELETE FROM logs", "a logged line is never removed"),
+        ("UPDATE executions SET status = 'pending'", "the execution has ended"),
+    ],
+)
+async def test_the_database_itself_guards_what_is_logged(
+    database: Database, execution: Any, statement: str, why: str
+) -> None:
+    def store(connection: Connection) -> None:
+        log(connection, execution.id, *LINE)
+        values = {"execution_id": execution.id, "event": "e", "text": "t", "data": {}}
+        connection.execute(insert(table(LogRow)), values)
+        connection.execute(table(ExecutionRow).update().values(status="failed"))
+
+    await database.write(store)
+    with pytest.raises(IntegrityError, match=why):
+        await database.write(lambda connection: connection.execute(text(statement)))
+
+
+@pytest.mark.parametrize(
+    ("kept", "seq", "move", "why"),
+    [
+        (2, 4, ("planning", "delegated"), "the log has a gap"),
+        (2, 2, ("planning", "delegated"), "the log has a gap"),
+        (0, 2, ("pending", "analyzing"), "the log has a gap"),
+        (0, 1, ("analyzing", "planning"), "the log leaps"),
+        (2, 3, ("analyzing", "planning"), "the log leaps"),
+        (3, 4, ("failed", "failed"), "the log has ended"),
+        (3, 4, ("planning", "failed"), "the log leaps"),
+    ],
+)
+async def test_the_database_itself_refuses_a_log_that_is_no_path(
+    database: Database, execution: Any, kept: int, seq: int, move: tuple[str, str], why: str
+) -> None:
+    await database.write(lambda connection: log(connection, execution.id, *LINE[:kept]))
+    with pytest.raises(IntegrityError, match=why):
+        await database.write(lambda connection: log(connection, execution.id, move, start=seq))
+
+
+def log(connection: Connection, execution_id: Any, *moves: tuple[str, str], start: int = 1) -> None:
+    """Insert transitions past everything that checks them but the database."""
+    for seq, (from_state, to_state) in enumerate(moves, start=start):
+        values = {"execution_id": execution_id, "seq": seq, "metadata": {}, "delta": {}}
+        connection.execute(insert(table(TransitionRow)), values | {"from_state": from_state, "to_state": to_state})
 
 
 def test_the_statuses_of_gates_are_the_vocabularys() -> None:
