@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from delegation.plan import Plan
 
@@ -45,6 +45,18 @@ ALLOWED_DECISIONS: dict[GateKind, tuple[Decision, ...]] = {
 """What each kind of gate takes as an answer. Rejecting a blocker or an escalation gives the task up."""
 
 
+class Answer(BaseModel):
+    """A human's answer to one gate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    decision: Decision = Decision.RESPOND
+    text: str | None = None
+    next_state: str | None = Field(default=None, description="Where to go on; None means the state it came from.")
+    plan: Plan | None = Field(default=None, description="With edit: the plan to use instead.")
+    answered_by: str | None = None
+
+
 class NewGate(BaseModel):
     """A question to a human, before it is stored."""
 
@@ -59,6 +71,10 @@ class NewGate(BaseModel):
     metadata: dict[str, Any] = {}
     subtask_id: str | None = None
     next_state: str | None = Field(default=None, description="Where an answer leads that names no state itself.")
+    subject: str | None = Field(default=None, description="The hash of what it is about; an answer is to that alone.")
+    remind_at: AwareDatetime | None = Field(default=None, description="When to remind of it, if it is still open.")
+    deadline: AwareDatetime | None = Field(default=None, description="When the default answer is taken, or it is late.")
+    default_answer: Answer | None = Field(default=None, description="What counts at the deadline; None: it stays open.")
 
 
 class Gate(NewGate):
@@ -67,20 +83,9 @@ class Gate(NewGate):
     execution_id: UUID
     origin_state: str
     allowed: list[Decision]
-    deadline: datetime | None = None
+    reminded_at: datetime | None = None
+    overdue_at: datetime | None = None
     status: GateStatus = GateStatus.OPEN
     answer: dict[str, Any] | None = None
     opened_at: datetime
     closed_at: datetime | None = None
-
-
-class Answer(BaseModel):
-    """A human's answer to one gate."""
-
-    model_config = ConfigDict(frozen=True)
-
-    decision: Decision = Decision.RESPOND
-    text: str | None = None
-    next_state: str | None = Field(default=None, description="Where to go on; None means the state it came from.")
-    plan: Plan | None = Field(default=None, description="With edit: the plan to use instead.")
-    answered_by: str | None = None

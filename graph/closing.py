@@ -17,7 +17,6 @@ from delegation import (
 )
 from graph.board_facts import BoardFacts
 from graph.groundwork import member_for
-from graph.interventions import call_for_a_human
 from graph.lifecycle import WorkflowState
 from graph.step import Decided, Step
 from persistence import Effects
@@ -49,20 +48,15 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
         decided.to_state = WorkflowState.BLOCKED
         decided.reason = f"{len(roots)} subtasks need a human"
         for one in roots:
-            _ask(step, one, stuck[one.id], outcomes.get(one.id), decided.effects)
+            decided.effects.gates.append(_question(one, stuck[one.id], outcomes.get(one.id)))
     return decided
 
 
-def _ask(
-    step: Step,
-    subtask: Subtask,
-    why: str,
-    outcome: Outcome | None,
-    effects: Effects,
-) -> None:
+def _question(subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
+    """Return the question about a subtask that stands in its own way."""
     note = outcome.note if outcome else why
     asked = outcome is not None and outcome.status == OutcomeStatus.BLOCKED
-    gate = NewGate(
+    return NewGate(
         kind=GateKind.BLOCKER if asked else GateKind.ESCALATION,
         question=f"{subtask.id} ({subtask.title}): {note or why}",
         reason=why,
@@ -70,8 +64,6 @@ def _ask(
         subtask_id=subtask.id,
         next_state=WorkflowState.IN_PROGRESS.value,
     )
-    effects.gates.append(gate)
-    effects.messages.append(call_for_a_human(step.execution_id, gate))
 
 
 async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], effects: Effects) -> None:

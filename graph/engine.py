@@ -12,7 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delegation import ActionTimeout, GateKind, Message, NewGate, NotFound, StaleTransition, json_object
+from delegation import ActionTimeout, Message, NotFound, StaleTransition, json_object
+from graph.asking import question_for, tell_of_gates
 from graph.lifecycle import (
     DESCRIPTIONS,
     FINAL_STATES,
@@ -183,12 +184,13 @@ class WorkflowEngine:
     def _store(self, connection: Connection, decide: Decide) -> Planned:
         planned = decide(connection)
         move = planned.move
+        if move and move.to_state == WorkflowState.BLOCKED and not planned.effects.gates:
+            planned.effects.gates.append(question_for(move))
+        tell_of_gates(planned.execution_id, planned.effects)
         if move is None:
             store_effects(connection, planned.execution_id, planned.effects, origin_state=planned.origin_state or "")
             return planned
         check_move(move.from_state, move.to_state)
-        if move.to_state == WorkflowState.BLOCKED and not planned.effects.gates:
-            planned.effects.gates.append(_question_for(move))
         if move.to_state == WorkflowState.FAILED:
             planned.effects.columns.setdefault("error_message", move.reason or "failed without a reason")
         try:
@@ -223,12 +225,6 @@ class WorkflowEngine:
                 await listener(messages)
             except Exception:  # a listener's failure is its own; the transition is stored
                 log.exception("a listener failed on %d message(s)", len(messages))
-
-
-def _question_for(move: Move) -> NewGate:
-    """Return the question of an execution that was blocked without one: nobody waits without being asked anything."""
-    why = move.reason or f"blocked in {move.from_state} without a reason"
-    return NewGate(kind=GateKind.BLOCKER, question=why, reason=why, metadata=move.metadata)
 
 
 def stale(move: Move, moved: MovedOn) -> StaleTransition | NotFound:

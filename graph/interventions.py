@@ -25,7 +25,6 @@ __all__ = [
     "Fail",
     "Intervention",
     "answered",
-    "call_for_a_human",
     "find_gate",
 ]
 
@@ -45,8 +44,6 @@ class Block(_Intervention):
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """Enter blocked with the gate, or add it to those that are open."""
         effects = Effects(gates=[self.gate])
-        effects.log("gate", self.gate.question, gate_id=str(self.gate.id), kind=self.gate.kind.value)
-        effects.messages.append(call_for_a_human(row.id, self.gate))
         if row.status == _S.BLOCKED:
             return Planned(row.id, None, effects, self.gate.id, row.origin_state)
         reason = self.gate.question if self.gate.kind == GateKind.BLOCKER else self.gate.reason
@@ -186,15 +183,4 @@ def _move(row: Row[Any], to_state: str, reason: str | None, metadata: dict[str, 
         reason=reason,
         metadata=metadata,
         seq=row.seq,
-    )
-
-
-def call_for_a_human(execution_id: UUID, gate: NewGate) -> Message:
-    """Return the message that a question waits for an answer."""
-    return Message(
-        execution_id=execution_id,
-        sender="workflow",
-        type=MessageType.HUMAN_INTERVENTION_REQUIRED,
-        content=f"Human intervention required: {gate.question}",
-        metadata={"gate_id": str(gate.id)},
     )

@@ -13,7 +13,6 @@ from delegation import (
     Role,
 )
 from graph.groundwork import Groundwork, member_for
-from graph.interventions import call_for_a_human
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Act, Decided, Step
@@ -54,7 +53,6 @@ async def delegate(step: Step) -> Decided:
             details="\n".join(lacking or approval.reasons),
         )
         ground.effects.gates.append(gate)
-        ground.effects.messages.append(call_for_a_human(step.execution_id, gate))
         return _decided(ground, WorkflowState.BLOCKED, question)
     count = len(approval.schedule.assignments)
     return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
@@ -109,7 +107,6 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
         next_state=WorkflowState.IN_PROGRESS.value,
     )
     ground.effects.gates.append(gate)
-    ground.effects.messages.append(call_for_a_human(step.execution_id, gate))
     return _decided(
         ground, WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached"
     )

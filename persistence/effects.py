@@ -101,7 +101,7 @@ def store_effects(
     ]
     _insert_all(connection, LogRow, logs)
     _insert_all(connection, MessageRow, [message_values(message) for message in effects.messages])
-    _store_handovers(connection, execution_id, effects.handovers)
+    _store_handovers(connection, execution_id, effects.handovers, now)
     _store_work(connection, execution_id, effects.work)
     _store_gates(connection, execution_id, effects.gates, origin_state, now)
     if effects.record:
@@ -119,7 +119,7 @@ def mark_started(connection: Connection, execution_id: UUID, subtask_id: str, at
     connection.execute(_mark_started(), {"execution": execution_id, "subtask": subtask_id, "new_started_at": at})
 
 
-def _store_handovers(connection: Connection, execution_id: UUID, handovers: list[Handover]) -> None:
+def _store_handovers(connection: Connection, execution_id: UUID, handovers: list[Handover], at: datetime) -> None:
     turns = _turns(connection, execution_id) if handovers else {}
     rows = [
         {
@@ -131,6 +131,7 @@ def _store_handovers(connection: Connection, execution_id: UUID, handovers: list
             "finish": one.finish,
             "reason": one.reason,
             "started_at": None,
+            "at": at,
         }
         for one in handovers
     ]
@@ -164,9 +165,10 @@ def _store_gates(
     row = table(GateRow)
     last = connection.execute(select(func.max(row.c.position)).where(row.c.execution_id == execution_id)).scalar() or 0
     rows = [
-        gate.model_dump(mode="json", exclude={"id"})
+        gate.model_dump(exclude={"kind", "default_answer"})
         | {
-            "id": gate.id,
+            "kind": gate.kind.value,
+            "default_answer": gate.default_answer and gate.default_answer.model_dump(mode="json", exclude_none=True),
             "execution_id": execution_id,
             "position": last + index,
             "origin_state": origin_state,

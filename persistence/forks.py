@@ -44,12 +44,11 @@ def copy_execution(connection: Connection, row: Row[Any], transition: Row[Any], 
         task_id=None,
         checkpoint_id=None,
     )
-    # assignments are made in the transaction of the move to in_progress or while it lasts
     _copy(connection, OutcomeRow, (OutcomeRow.execution_id == row.id) & (OutcomeRow.at <= before), **mine)
-    if any(move.from_state == "delegated" and move.to_state == "in_progress" for move in moves):
-        _copy(connection, AssignmentRow, AssignmentRow.execution_id == row.id, **mine)
-        begun_later = (AssignmentRow.execution_id == new_id) & (AssignmentRow.started_at > before)
-        connection.execute(update(table(AssignmentRow)).where(begun_later).values(started_at=None))
+    given = (AssignmentRow.at <= before) | AssignmentRow.at.is_(None)  # those of the first version have no time
+    _copy(connection, AssignmentRow, (AssignmentRow.execution_id == row.id) & given, **mine)
+    begun_later = (AssignmentRow.execution_id == new_id) & (AssignmentRow.started_at > before)
+    connection.execute(update(table(AssignmentRow)).where(begun_later).values(started_at=None))
     if transition.to_state == "blocked":
         _copy_gates(connection, row, transition, new_id)
 
@@ -73,6 +72,8 @@ def _as_of(row: Row[Any], moves: Any, new_id: UUID, task_id: UUID) -> dict[str, 
         "forked_from": row.id,
         "forked_at": last.seq,
         "lease_epoch": 0,
+        "settings": row.settings,
+        "fingerprint": row.fingerprint,
     }
 
 
@@ -86,6 +87,7 @@ def _copy_gates(connection: Connection, row: Row[Any], transition: Row[Any], new
     if (left_at := connection.execute(after).scalar()) is not None:
         query = query.where(gate.c.opened_at < left_at)
     reopened = {"execution_id": new_id, "status": "open", "answer": None, "closed_at": None}
+    reopened |= {"remind_at": None, "reminded_at": None, "deadline": None, "overdue_at": None}  # those have passed
     rows = [as_dict(one) | reopened | {"id": uuid4()} for one in connection.execute(query)]
     if rows:
         connection.execute(insert(gate), rows)

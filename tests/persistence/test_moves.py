@@ -276,8 +276,8 @@ async def test_the_log_is_free_of_gaps_whatever_is_tried(
     memory_database: Database, new_execution: Any, steps: list[tuple[str, int | None, int | None]]
 ) -> None:
     """Each move counts if and only if state, number and lease are the row's; the log's numbers are then 1, 2, 3, …"""
-    states = {"a": "pending", "b": "analyzing"}
-    execution = await memory_database.write(lambda connection: new_execution(connection, "pending"))
+    states = {"a": "analyzing", "b": "planning"}
+    execution = await memory_database.write(lambda connection: new_execution(connection, "analyzing"))
     at, done = "a", 0
     for start, off, epoch in steps:
         seq = None if off is None else done + off

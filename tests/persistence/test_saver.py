@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import Checkpoint, empty_checkpoint
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from sqlalchemy import Connection, text
 from typing_extensions import TypedDict, is_typeddict
 
@@ -57,7 +57,7 @@ def example(kind: Any) -> Any:  # noqa: PLR0911 - a case for each kind of annota
     if isinstance(kind, type) and issubclass(kind, Enum):
         return next(iter(kind))
     known = {str: "täxt", int: 1, float: 1.5, bool: True, Any: {"any": [1, None]}, UUID: uuid4()}
-    return datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC) if kind is datetime else known[kind]
+    return datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC) if kind in {datetime, AwareDatetime} else known[kind]
 
 
 def shape(value: Any) -> Any:
