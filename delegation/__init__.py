@@ -9,9 +9,11 @@ from delegation.eligibility import fits, shortfall, why_unassigned
 from delegation.engine import DelegationEngine
 from delegation.errors import (
     ActionTimeout,
+    AgentFailed,
     ConfigurationError,
     DatabaseError,
     DatabaseLocked,
+    DefinitionChanged,
     ExecutionBusy,
     ExecutionExists,
     GateError,
@@ -59,6 +61,7 @@ __all__ = [
     "PRIORITY_WEIGHT",
     "STAND_INS",
     "ActionTimeout",
+    "AgentFailed",
     "Answer",
     "Approval",
     "Assignment",
@@ -68,6 +71,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseLocked",
     "Decision",
+    "DefinitionChanged",
     "DelegationEngine",
     "Deliverable",
     "ExecutionBusy",

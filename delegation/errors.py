@@ -7,6 +7,8 @@
     │   └── StaleTransition   the execution is no longer where the caller believed it to be
     ├── ExecutionExists       the task has an open execution already
     ├── ExecutionBusy         another driver holds the execution
+    ├── DefinitionChanged     the execution began under another graph, or with other agents
+    ├── AgentFailed           an agent's judgement raised, was late, or was none, tries included
     ├── NotFound              no such row (also a LookupError)
     ├── GateError             an answer that a gate does not take (also a ValueError)
     ├── ActionTimeout         a registered state action took too long (also a TimeoutError)
@@ -25,9 +27,11 @@ from uuid import UUID
 
 __all__ = [
     "ActionTimeout",
+    "AgentFailed",
     "ConfigurationError",
     "DatabaseError",
     "DatabaseLocked",
+    "DefinitionChanged",
     "ExecutionBusy",
     "ExecutionExists",
     "GateError",
@@ -118,6 +122,18 @@ class ExecutionBusy(SquadError):
     def __init__(self, message: str, *, hint: str | None = None, until: datetime | None = None) -> None:
         super().__init__(message, hint=hint)
         self.until = until
+
+
+class DefinitionChanged(SquadError):
+    """The execution began under another graph, or with other agents, than it is to go on under."""
+
+    code = "definition_changed"
+
+
+class AgentFailed(SquadError):
+    """An agent's judgement raised, was late, or was not what it should be, whatever tries it had."""
+
+    code = "agent_failed"
 
 
 class NotFound(SquadError, LookupError):

@@ -41,7 +41,7 @@ async def wait_for_a_human(
         if not step.drive.kept:
             await drives_of(step.database).end(step.drive)  # a bare run waits here, and no node sees its end
         value = interrupt(interrupt_payload(waiting, error), response_schema=RESPONSE_SCHEMA)
-        step.drive = await drives_of(step.database).of_run(step.execution_id, runtime.control)
+        step.drive = await services.drive_of(step.database, step.execution_id, runtime)
         if answers and repr(answers[-1]) == repr(value):
             error = error or _SAID_BEFORE
         else:

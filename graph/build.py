@@ -1,8 +1,8 @@
 """The state graph, built from the lifecycle's map in a loop: nobody draws an edge by hand."""
 
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,6 +18,7 @@ from graph.board import build_board_graph
 from graph.context import RunSettings
 from graph.ending import end_execution
 from graph.engine import WorkflowEngine
+from graph.fingerprint import Migration, fingerprint_of
 from graph.lifecycle import FINAL_STATES, VALID_TRANSITIONS, WorkflowState, is_legal, legal_moves
 from graph.nodes import ACTS
 from graph.services import Services
@@ -38,6 +39,7 @@ def build_graph(
     workflow_engine: WorkflowEngine | None = None,
     agents: Mapping[Role, RoleAgent] | None = None,
     url: str | None = None,
+    migrations: Iterable[Migration] = (),
 ) -> SquadGraph:
     """Build and compile the graph; nothing is opened before its first node runs.
 
@@ -46,11 +48,12 @@ def build_graph(
         database: an open database; without one, ``url`` is opened at the first node.
         workflow_engine: an engine with registered actions.
         agents: agents of your own by role.
+        migrations: named ways by which an execution may go on that began under another definition.
         url: a URL or a path; None is ``SQUAD_DATABASE_URL``, else the embedded default in ``.squad/``.
     """
     if database is None and url is None:  # read when the graph is built: a node never looks at the environment
         url = os.environ.get("SQUAD_DATABASE_URL", "").strip() or None
-    services = Services(database=database, url=url, engine=workflow_engine, agents=agents)
+    services = Services(database=database, url=url, engine=workflow_engine, agents=agents, migrations=migrations)
     if checkpointer is None and database is not None:
         checkpointer = database.checkpointer
     return assemble(services, checkpointer)
@@ -67,7 +70,9 @@ def assemble(services: Services, checkpointer: BaseCheckpointSaver[Any] | None) 
         else:
             builder.add_edge(state.value, END)
     builder.add_edge(START, WorkflowState.PENDING.value)
-    return builder.compile(checkpointer=checkpointer, name="squad")
+    graph = builder.compile(checkpointer=checkpointer, name="squad")
+    services.fingerprint = cache(partial(fingerprint_of, graph, services.roster.foreign))
+    return graph
 
 
 async def _route(state: WorkflowState, values: SquadState) -> str:

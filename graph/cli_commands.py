@@ -13,6 +13,8 @@ from graph.cli_driving import AT_REST, Desk, drive, summary_reply
 from graph.cli_output import Reply, screen, show_log, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
+from graph.context import settings_from
+from graph.fingerprint import BUILT_IN
 from graph.intake_text import clean
 from graph.lifecycle import FINAL_STATES, WorkflowState, legal_moves, progress_of
 from graph.orchestrator import TaskOrchestrator
@@ -45,12 +47,20 @@ async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, in
     interrupts.watch(lambda line: console.print(f"squad: {line}", soft_wrap=True, markup=False))
     try:
         async with await _open(args) as database:
-            desk = Desk(args, database, TaskOrchestrator(database=database), console)
+            desk = Desk(args, database, _orchestrator(args, database), console)
             return await command(desk, task)
     except asyncio.CancelledError:
         if not interrupts.has_come:
             raise
         raise _interrupted(args, desk) from None
+
+
+def _orchestrator(args: Namespace, database: Database) -> TaskOrchestrator:
+    chosen = {"approval": args.approval} if getattr(args, "approval", None) else {}
+    migration = BUILT_IN.get(getattr(args, "migrate", None) or "")
+    return TaskOrchestrator(
+        database=database, settings=settings_from(chosen), migrations=[migration] if migration else []
+    )
 
 
 async def _open(args: Namespace) -> Database:

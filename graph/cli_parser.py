@@ -49,10 +49,26 @@ _ENVIRONMENT = """environment:
 def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="FILE|-|TEXT", help="a task: a file, standard input, or its text")
     parser.add_argument("--task", metavar="ID", help="run a task that is stored already, instead of a new one")
+    parser.add_argument(
+        "--approval", choices=["none", "pm", "human"], help="who approves the plan and its assignments; default: pm"
+    )
 
 
 def _execution(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("execution", metavar="ID", help="the execution, as `squad list` shows it")
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    _execution(parser)
+    _migrate(parser)
+
+
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--migrate",
+        choices=["roles", "graph"],
+        help="go on although it began with other agents (roles), or under another version's graph (graph)",
+    )
 
 
 def _answer(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +78,9 @@ def _answer(parser: argparse.ArgumentParser) -> None:
     decisions = ["approve", "edit", "reject", "respond"]
     parser.add_argument("--decision", choices=decisions, default="respond", help="default: respond")
     parser.add_argument("--next-state", metavar="STATE", help="where to go on; default: where it came from")
+    parser.add_argument("--plan", metavar="FILE|-", help="with the decision edit: the plan to use instead, as JSON")
     parser.add_argument("--no-run", action="store_true", help="only answer; `squad resume` goes on later")
+    _migrate(parser)
 
 
 def _block(parser: argparse.ArgumentParser) -> None:
@@ -76,13 +94,13 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
-    "run": ("FILE|-|TEXT | --task ID", "work on a task until it ends or needs a human", _run),
-    "resume": ("ID", "go on with an execution; one that has ended shows its summary", _execution),
+    "run": ("FILE|-|TEXT | --task ID [--approval WHO]", "work on a task until it ends or needs a human", _run),
+    "resume": ("ID [--migrate NAME]", "go on with an execution; one that has ended shows its summary", _resume),
     "status": ("ID", "show an execution's summary", _execution),
     "list": ("", "list the executions, newest first", _nothing),
     "log": ("ID", "list an execution's transitions", _execution),
     "answer": (
-        "ID GATE [TEXT] [--decision WORD] [--next-state STATE] [--no-run]",
+        "ID GATE [TEXT] [--decision WORD] [--plan FILE] [--next-state STATE] [--no-run] [--migrate NAME]",
         "answer a question, and go on",
         _answer,
     ),

@@ -1,13 +1,13 @@
 """The settings of a run: what a caller may choose, passed as LangGraph's context and shown as a form in Studio."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from langgraph.runtime import Runtime
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delegation import ConfigurationError
 
-__all__ = ["RunSettings", "settings_of"]
+__all__ = ["RunSettings", "chosen_settings", "settings_from"]
 
 
 class RunSettings(BaseModel):
@@ -29,21 +29,43 @@ class RunSettings(BaseModel):
     )
     on_failure: Literal["fail", "ask"] = Field(
         default="fail",
-        description="When a subtask fails: fail gives the task up with the error; ask waits for a human.",
+        description="When a subtask or a judgement fails: fail gives the task up; ask waits for a human.",
+    )
+    approval: Literal["none", "pm", "human"] = Field(
+        default="pm",
+        description="Who approves the plan and its assignments: nobody, the project manager, or a human as well.",
+    )
+    max_attempts: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="How often an agent is called that meets passing trouble: time-outs, connections, rate limits.",
+    )
+    retry_wait_s: float = Field(
+        default=0.5,
+        ge=0,
+        allow_inf_nan=False,
+        description="The longest wait before the second call, in seconds; it doubles with each further one.",
+    )
+    retry_ceiling_s: float = Field(
+        default=30.0, ge=0, allow_inf_nan=False, description="The longest wait between two calls, in seconds."
     )
 
 
-def settings_of(runtime: Runtime[Any]) -> RunSettings:
-    """Return the run's settings; the defaults where the caller passed none.
+def chosen_settings(context: RunSettings | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings that a caller chose, as JSON values; those that were left out are not among them.
 
     Raises:
-        ConfigurationError: the context holds a setting that is unknown or out of range.
+        ConfigurationError: a setting is unknown or out of range.
     """
-    context = runtime.context
-    if isinstance(context, RunSettings):
-        return context
+    settings = context if isinstance(context, RunSettings) else settings_from(context or {})
+    return settings.model_dump(mode="json", exclude_unset=True)
+
+
+def settings_from(values: Mapping[str, Any]) -> RunSettings:
+    """Return settings of these values; ConfigurationError, which names the setting, where one cannot be used."""
     try:
-        return RunSettings.model_validate(context or {})
+        return RunSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigurationError(

@@ -11,9 +11,11 @@ from langgraph.runtime import RunControl
 from sqlalchemy import Connection
 
 from delegation import ExecutionBusy
+from graph.context import RunSettings
 from graph.events import Event
 from graph.lifecycle import FINAL_STATES
-from persistence import Database, Done, Facts, TransitionLog, lease, load_facts, load_log
+from graph.terms import Terms
+from persistence import Database, Done, Facts, TransitionLog, keep_terms, lease, load_facts, load_log
 
 __all__ = ["Drive", "Drives", "Sink"]
 
@@ -31,6 +33,7 @@ class Drive:
     epoch: int
     control: RunControl | None
     facts: Facts
+    settings: RunSettings
     sink: Sink | None = None
     kept: bool = False
     """Whether somebody gives the lease back at the end; a bare graph run has no end that a node can see."""
@@ -77,12 +80,19 @@ class Drives:
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(
-        self, execution_id: UUID, *, control: RunControl | None, sink: Sink | None = None, kept: bool = False
+        self,
+        execution_id: UUID,
+        *,
+        terms: Terms,
+        control: RunControl | None,
+        sink: Sink | None = None,
+        kept: bool = False,
     ) -> Drive:
         """Take the execution's lease, and look where it stands, in one transaction.
 
         Raises:
             ExecutionBusy: somebody else drives it, in this process or another.
+            DefinitionChanged: it began under another definition.
             NotFound: there is no such execution.
         """
         held = self._drives.get(execution_id)
@@ -96,21 +106,31 @@ class Drives:
             )
         self._starting.add(execution_id)
         try:
-            epoch, facts, log = await self._database.write(lambda connection: self._take(connection, execution_id))
+            epoch, settings, facts, log = await self._database.write(
+                lambda connection: self._take(connection, execution_id, terms)
+            )
         finally:
             self._starting.discard(execution_id)
         had_plan = log.row.plan is not None
-        drive = Drive(execution_id, epoch, control, facts, sink, kept, log=log, had_plan=had_plan)
+        drive = Drive(execution_id, epoch, control, facts, settings, sink, kept, log=log, had_plan=had_plan)
         self._drives[execution_id] = drive
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")
         return drive
 
-    def _take(self, connection: Connection, execution_id: UUID) -> tuple[int, Facts, TransitionLog]:
+    def _take(
+        self, connection: Connection, execution_id: UUID, terms: Terms
+    ) -> tuple[int, RunSettings, Facts, TransitionLog]:
         epoch, row = lease.acquire(connection, execution_id, self._owner)
-        return epoch, load_facts(connection, row), load_log(connection, execution_id, row)
+        if row.status in FINAL_STATES:  # nothing of it goes on, under whatever terms
+            settings = RunSettings()
+        else:
+            agreed = terms.agree(connection, row)
+            keep_terms(connection, execution_id, agreed.columns)
+            settings = agreed.settings
+        return epoch, settings, load_facts(connection, row), load_log(connection, execution_id, row)
 
-    async def of_run(self, execution_id: UUID, control: RunControl | None) -> Drive:
+    async def of_run(self, execution_id: UUID, control: RunControl | None, terms: Terms) -> Drive:
         """Return the drive that this graph run belongs to, starting one where a client runs the bare graph."""
         drive = self._drives.get(execution_id)
         if drive and drive.control is control and not drive.has_lapsed:
@@ -118,7 +138,7 @@ class Drives:
             return drive
         key = (execution_id, id(control))
         if key not in self._joining:  # a run that goes on in the middle of the board starts with several nodes at once
-            self._joining[key] = asyncio.ensure_future(self.start(execution_id, control=control))
+            self._joining[key] = asyncio.ensure_future(self.start(execution_id, terms=terms, control=control))
             self._joining[key].add_done_callback(lambda _: self._joining.pop(key))
         return await asyncio.shield(self._joining[key])
 

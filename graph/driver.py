@@ -45,7 +45,7 @@ class Driver:
             NotFound: there is no such execution.
         """
         control = control or RunControl()
-        async with self._lease(execution_id, control, sink) as drive:
+        async with self._lease(execution_id, settings, control, sink) as drive:
             summary = await self._drive(drive, settings, control)
             if summary is None:
                 summary = summary_of(
@@ -64,9 +64,13 @@ class Driver:
         return EventStream(drive, str(execution_id))
 
     @asynccontextmanager
-    async def _lease(self, execution_id: UUID, control: RunControl, sink: Sink | None) -> AsyncIterator[Drive]:
+    async def _lease(
+        self, execution_id: UUID, settings: RunSettings, control: RunControl, sink: Sink | None
+    ) -> AsyncIterator[Drive]:
         drives = drives_of(self.database)
-        drive = await drives.start(execution_id, control=control, sink=sink, kept=True)
+        drive = await drives.start(
+            execution_id, terms=self.services.terms(settings), control=control, sink=sink, kept=True
+        )
         try:
             yield drive
         finally:

@@ -25,7 +25,7 @@ async def end_execution(
     database = await services.database()
     execution_id = UUID(state["execution_id"])
     summary = summary_of(await database.read(lambda connection: load_dossier(connection, execution_id)))
-    drive = await drives_of(database).of_run(execution_id, runtime.control)
+    drive = await services.drive_of(database, execution_id, runtime)
     if not drive.kept:
         await drives_of(database).end(drive)
     return summary

@@ -1,6 +1,6 @@
 """The orchestrator: what callers start, watch, stop, answer and steer executions with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -11,9 +11,10 @@ from agents import ContextManager, MessageBus, RoleAgent
 from delegation import ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role, json_object, validated
 from graph.answers import checked_answer
 from graph.build import assemble
-from graph.context import RunSettings
+from graph.context import RunSettings, chosen_settings
 from graph.driver import Driver
 from graph.engine import Planned, WorkflowEngine
+from graph.fingerprint import Migration
 from graph.forks import fork_execution
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
@@ -50,7 +51,9 @@ class TaskOrchestrator:
         workflow_engine: an engine with registered actions.
         agents: agents of your own by role.
         model: the brain behind the roles; only ``rules`` so far.
-        settings: what runs may choose; see :class:`RunSettings`.
+        settings: what runs may choose; see :class:`RunSettings`. An execution keeps them for later runs, and one that
+            a later run chooses replaces the one that was kept.
+        migrations: named ways by which an execution may go on that began under another definition.
 
     A method that takes ``db`` does its own statements in a savepoint and commits at success. On a parked execution
     the intervening ones act at once. While a driver runs, they leave a durable request and return a
@@ -67,6 +70,7 @@ class TaskOrchestrator:
         agents: Mapping[Role, RoleAgent] | None = None,
         model: str = "rules",
         settings: RunSettings | None = None,
+        migrations: Iterable[Migration] = (),
     ) -> None:
         if model != "rules":
             raise ConfigurationError(f"the model {model!r} is not known", hint="the only one so far is 'rules'")
@@ -75,7 +79,11 @@ class TaskOrchestrator:
         self.workflow_engine = workflow_engine or WorkflowEngine()
         self.settings = settings or RunSettings()
         self._services = Services(
-            engine=self.workflow_engine, agents=agents, bus=self.message_bus, context=self.context_manager
+            engine=self.workflow_engine,
+            agents=agents,
+            bus=self.message_bus,
+            context=self.context_manager,
+            migrations=migrations,
         )
         self._driver: Driver | None = None
         if database:
@@ -94,7 +102,12 @@ class TaskOrchestrator:
 
         def make(connection: Connection) -> Planned:
             create_execution(
-                connection, execution_id=execution_id, task_id=task_id, squad_id=squad, thread_id=str(execution_id)
+                connection,
+                execution_id=execution_id,
+                task_id=task_id,
+                squad_id=squad,
+                thread_id=str(execution_id),
+                settings=chosen_settings(self.settings),
             )
             move = Move(
                 execution_id=execution_id,

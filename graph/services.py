@@ -1,13 +1,20 @@
 """What the nodes work with, put together in one place: engine, agents, message bus, the database once it is open."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from langgraph.runtime import Runtime
 
 from agents import ContextManager, MessageBus, RoleAgent, Roster
 from delegation import DelegationEngine, Role
-from graph.drive import Drives
+from graph.context import RunSettings
+from graph.drive import Drive, Drives
 from graph.engine import WorkflowEngine
+from graph.fingerprint import Fingerprint, Migration
 from graph.live_board import Boards
+from graph.terms import Terms
 from persistence import Database, DatabaseContextStore, DatabaseMessageStore
 
 __all__ = ["Services"]
@@ -32,6 +39,7 @@ class Services:
         agents: Mapping[Role, RoleAgent] | None = None,
         bus: MessageBus | None = None,
         context: ContextManager | None = None,
+        migrations: Iterable[Migration] = (),
     ) -> None:
         self.engine = engine or WorkflowEngine()
         self.roster = Roster(agents)
@@ -39,11 +47,22 @@ class Services:
         self.bus = bus
         self.context = context
         self.boards = Boards()
+        self.migrations = tuple(migrations)
+        self.fingerprint: Callable[[], Fingerprint] = dict
+        """Of the graph that these services serve, which says so once it is built."""
         self._url = url
         self._database = database
         self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Future[Database]] | None = None
         if bus:
             self.engine.add_listener(bus.publish)
+
+    def terms(self, context: RunSettings | Mapping[str, Any] | None) -> Terms:
+        """Return what a run under this graph brings along: the settings that its caller chose, and the definition."""
+        return Terms(context, self.fingerprint(), self.migrations)
+
+    async def drive_of(self, database: Database, execution_id: UUID, runtime: Runtime[RunSettings]) -> Drive:
+        """Return the drive that a graph run belongs to, beginning one where a client runs the bare graph."""
+        return await drives_of(database).of_run(execution_id, runtime.control, self.terms(runtime.context))
 
     async def database(self) -> Database:
         """Return the open database, opening it at the first call.

@@ -8,11 +8,11 @@ from langgraph.runtime import Runtime
 from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, Squad, Task, validated
-from graph.context import RunSettings, settings_of
+from graph.context import RunSettings, chosen_settings
 from graph.engine import Planned
 from graph.intake import parse_task
 from graph.lifecycle import FINAL_STATES, WorkflowState
-from graph.services import Services, drives_of
+from graph.services import Services
 from graph.state import SquadState
 from graph.step import Step, check_durability, is_stored, root_checkpoint_id
 from persistence import (
@@ -44,7 +44,7 @@ async def start_execution(
         ExecutionBusy: the thread's execution is still open; new input is for ended ones.
     """
     check_durability(config, runtime)
-    settings_of(runtime)  # a setting that cannot work is refused before anything is made
+    chosen_settings(runtime.context)  # a setting that cannot work is refused before anything is made
     database = await services.database()
     info = runtime.execution_info
     assert info is not None  # every node has one
@@ -102,6 +102,7 @@ async def _create(
             task_id=stored_task_id,
             squad_id=squad_id,
             thread_id=str(info.thread_id),
+            settings=chosen_settings(runtime.context),
         )
         return Planned(execution_id, move, effects)
 
@@ -119,10 +120,9 @@ async def _tell(
     move: Move,
     effects: Effects,
 ) -> None:
-    drive = await drives_of(database).of_run(execution_id, runtime.control)
-    settings = settings_of(runtime)
+    drive = await services.drive_of(database, execution_id, runtime)
     task_id, checkpoint_id = str(move.task_id), move.checkpoint_id
-    step = Step(services, database, drive, WorkflowState.PENDING, state, task_id, checkpoint_id, settings, runtime)
+    step = Step(services, database, drive, WorkflowState.PENDING, state, task_id, checkpoint_id, runtime)
     await step.tell_all(move, effects, 1)
 
 

@@ -5,6 +5,7 @@ with models; ``encode`` and ``decode`` are the way between the two. JSON is what
 gives back as it was, whatever types it knows.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
@@ -14,7 +15,16 @@ from typing_extensions import TypedDict
 
 from delegation import Finding, InputError, Plan, Requirements, Squad, Task
 
-__all__ = ["BoardState", "MemberTurn", "SquadInput", "SquadState", "SquadSummary", "decode", "encode"]
+__all__ = [
+    "BoardState",
+    "MemberTurn",
+    "SquadInput",
+    "SquadState",
+    "SquadSummary",
+    "channel_schemas",
+    "decode",
+    "encode",
+]
 
 
 class SquadInput(TypedDict):
@@ -124,6 +134,11 @@ _DELTA: dict[str, TypeAdapter[Any]] = {
     "since": TypeAdapter(int),
 }
 """The channels that a step may change, with how each is read back. A name that is not here is a mistake."""
+
+
+def channel_schemas() -> dict[str, str]:
+    """Return the JSON schema of each channel that steps change, as text: what a stored delta must be read by."""
+    return {name: json.dumps(adapter.json_schema(), sort_keys=True) for name, adapter in _DELTA.items()}
 
 
 def encode(delta: dict[str, Any]) -> dict[str, Any]:

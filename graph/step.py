@@ -16,13 +16,13 @@ from langgraph.runtime import ExecutionInfo, Runtime
 from sqlalchemy import Connection, Row
 
 from delegation import ConfigurationError, ExecutionBusy, Message, NewGate
-from graph.context import RunSettings, settings_of
+from graph.context import RunSettings
 from graph.drive import Drive
 from graph.engine import Planned
 from graph.events import Event, EventKind
 from graph.lifecycle import WorkflowState, progress_of
 from graph.requests import honour_next
-from graph.services import Services, drives_of
+from graph.services import Services
 from graph.state import WorkingState, decode, encode
 from persistence import (
     Database,
@@ -62,13 +62,17 @@ class Step:
     state: WorkingState
     task_id: str
     checkpoint_id: str | None
-    settings: RunSettings
     runtime: Runtime[RunSettings]
 
     @property
     def execution_id(self) -> UUID:
         """The execution."""
         return self.drive.execution_id
+
+    @property
+    def settings(self) -> RunSettings:
+        """The run's settings."""
+        return self.drive.settings
 
     @property
     def facts(self) -> Facts:
@@ -198,11 +202,11 @@ async def open_step(
     known = cast("WorkingState", decode(state))
     database = await services.database()
     execution_id = UUID(state["execution_id"])
-    drive = await drives_of(database).of_run(execution_id, runtime.control)
+    drive = await services.drive_of(database, execution_id, runtime)
     info = runtime.execution_info
     assert info is not None  # every node has one
     root = root_checkpoint_id(config, runtime)
-    step = Step(services, database, drive, node, known, root_task_id(info), root, settings_of(runtime), runtime)
+    step = Step(services, database, drive, node, known, root_task_id(info), root, runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         return step, await honour_requests(step) if drive.asked and honour else None

@@ -2,7 +2,7 @@
 
 from persistence import lease
 from persistence.context import DatabaseContextStore
-from persistence.creation import create_execution, insert_squad, insert_task
+from persistence.creation import create_execution, insert_squad, insert_task, keep_terms
 from persistence.database import Database
 from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects
 from persistence.forks import copy_execution
@@ -66,6 +66,7 @@ __all__ = [
     "insert_squad",
     "insert_task",
     "is_idle",
+    "keep_terms",
     "lease",
     "load_assignments",
     "load_dossier",

@@ -4,12 +4,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Select, bindparam, insert, select
+from sqlalchemy import Connection, Insert, Select, bindparam, insert, select, update
 
 from delegation import ExecutionExists, NotFound, Squad, Task
 from persistence.tables import FINAL_STATES, ExecutionRow, MemberRow, SquadRow, TaskRow, table, utc_now
 
-__all__ = ["create_execution", "insert_squad", "insert_task"]
+__all__ = ["create_execution", "insert_squad", "insert_task", "keep_terms"]
 
 
 def insert_task(connection: Connection, task_id: UUID, task: Task) -> None:
@@ -28,9 +28,15 @@ def insert_squad(connection: Connection, squad_id: UUID, squad: Squad) -> None:
 
 
 def create_execution(
-    connection: Connection, *, execution_id: UUID, task_id: UUID, squad_id: UUID, thread_id: str
+    connection: Connection,
+    *,
+    execution_id: UUID,
+    task_id: UUID,
+    squad_id: UUID,
+    thread_id: str,
+    settings: dict[str, Any] | None = None,
 ) -> None:
-    """Store a new execution in pending.
+    """Store a new execution in pending, with the run's settings that were chosen for it.
 
     Raises:
         NotFound: the task or the squad is not there.
@@ -47,7 +53,14 @@ def create_execution(
     now = utc_now()
     values = {"status": "pending", "seq": 0, "lease_epoch": 0, "started_at": now, "updated_at": now}
     ids = {"id": execution_id, "task_id": task_id, "squad_id": squad_id, "thread_id": thread_id}
+    ids["settings"] = settings or None
     connection.execute(_insert_execution(), [values | ids])
+
+
+def keep_terms(connection: Connection, execution_id: UUID, columns: dict[str, Any]) -> None:
+    """Store what an execution keeps of a run's terms: ``settings``, ``fingerprint``, or nothing."""
+    if columns:
+        connection.execute(update(table(ExecutionRow)).where(ExecutionRow.id == execution_id).values(**columns))
 
 
 @cache

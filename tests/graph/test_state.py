@@ -1,7 +1,6 @@
 """What threads hold and what a run may be told: deltas on their way through the log, settings and their bounds."""
 
 import json
-from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import pytest
@@ -21,7 +20,7 @@ from delegation import (
     TaskType,
     TestCase,
 )
-from graph.context import RunSettings, settings_of
+from graph.context import RunSettings, chosen_settings, settings_from
 from graph.state import BoardState, MemberTurn, SquadInput, SquadState, SquadSummary, decode, encode
 
 REQUIREMENTS = Requirements(type=TaskType.BUG_FIX, skills={"sql": 2}, complexity=3, areas=["backend"])
@@ -74,21 +73,16 @@ def test_every_schema_can_be_read_and_says_what_it_is(schema: type) -> None:
 # Settings
 
 
-def given_as(context: Any) -> Any:
-    """Return a runtime with that context."""
-    return SimpleNamespace(context=context)
-
-
 def test_no_context_means_the_defaults() -> None:
     expected = RunSettings(max_reworks=3, max_refusals=3, subtask_timeout_s=900.0, on_failure="fail")
     for context in (None, {}, RunSettings()):
-        assert settings_of(given_as(context)) == expected
-    own = RunSettings(max_reworks=0)
-    assert settings_of(given_as(own)) is own
+        assert chosen_settings(context) == {}
+    assert settings_from({}) == expected
+    assert chosen_settings(RunSettings(max_reworks=3)) == {"max_reworks": 3}  # chosen, though it is the default
 
 
 def test_settings_are_taken_from_a_mapping_as_clients_send_it() -> None:
-    found = settings_of(given_as({"max_reworks": 0, "subtask_timeout_s": 5, "on_failure": "ask"}))
+    found = settings_from(chosen_settings({"max_reworks": 0, "subtask_timeout_s": 5, "on_failure": "ask"}))
     assert found == RunSettings(max_reworks=0, subtask_timeout_s=5.0, on_failure="ask")
     with pytest.raises(ValidationError):
         found.max_reworks = 2  # type: ignore[misc]
@@ -117,8 +111,8 @@ def test_settings_are_taken_from_a_mapping_as_clients_send_it() -> None:
 )
 def test_a_setting_that_is_unknown_or_out_of_range_is_refused_by_name(context: Any, name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"setting '{name}'") as raised:
-        settings_of(given_as(context))
-    assert raised.value.hint == "the settings are max_reworks, max_refusals, subtask_timeout_s, on_failure"
+        chosen_settings(context)
+    assert raised.value.hint == f"the settings are {', '.join(RunSettings.model_fields)}"
     assert "\n" not in str(raised.value)
 
 
