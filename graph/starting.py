@@ -8,13 +8,14 @@ from langgraph.runtime import Runtime
 from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, Squad, Task, validated
+from graph.checkpoints import check_durability, is_stored, root_checkpoint_id
 from graph.context import RunSettings, chosen_settings
 from graph.engine import Planned
 from graph.intake import parse_task
 from graph.lifecycle import FINAL_STATES, WorkflowState
 from graph.services import Services
 from graph.state import SquadState
-from graph.step import Step, check_durability, is_stored, root_checkpoint_id
+from graph.step import Step
 from persistence import (
     Database,
     Effects,

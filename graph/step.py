@@ -12,10 +12,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.runtime import ExecutionInfo, Runtime
-from sqlalchemy import Connection, Row
+from langgraph.runtime import Runtime
+from sqlalchemy import Row
 
-from delegation import ConfigurationError, ExecutionBusy, Message, NewGate
+from delegation import Message, NewGate
+from graph.checkpoints import check_durability, root_checkpoint_id, root_task_id
 from graph.context import RunSettings
 from graph.drive import Drive
 from graph.engine import Planned
@@ -23,6 +24,7 @@ from graph.events import Event, EventKind
 from graph.lifecycle import WorkflowState, progress_of
 from graph.requests import honour_next
 from graph.services import Services
+from graph.standing import Place, look
 from graph.state import WorkingState, decode, encode
 from persistence import (
     Database,
@@ -30,14 +32,9 @@ from persistence import (
     Facts,
     Move,
     load_execution,
-    load_move,
-    load_transition,
-    next_request,
 )
 
 __all__ = ["Act", "Decided", "Step", "honour_requests", "open_step", "run_step"]
-
-_CHECKPOINTER, _DURABILITY = "__pregel_checkpointer", "__pregel_durability"
 
 
 @dataclass(kw_only=True)
@@ -210,34 +207,10 @@ async def open_step(
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         return step, await honour_requests(step) if drive.asked and honour else None
-    return step, await _look(step, config, honour=honour)
-
-
-async def _look(step: Step, config: RunnableConfig, *, honour: bool) -> dict[str, Any] | None:
-    """Look into journal and log; returns the thread's update where the move is made already."""
-    node, seq = step.node, step.state["seq"]
-
-    def look(connection: Connection) -> tuple[Row[Any], Row[Any] | None, Row[Any] | None, bool]:
-        row = load_execution(connection, step.execution_id)
-        moved = load_transition(connection, step.execution_id, seq + 1) if row.seq > seq else None
-        asked = next_request(connection, step.execution_id) is not None
-        return row, load_move(connection, step.task_id), moved, asked
-
-    row, made, moved, asked = await step.database.read(look)
-    if made is not None:
-        return _update(made)
-    if row.status == node and row.seq == seq:
-        return await honour_requests(step) if asked and honour else None
-    if moved is not None and moved.from_state == node and not await is_stored(config, moved.checkpoint_id):
-        # the checkpoint that the step was made under was lost with its process: this is that step, under a new id
-        return _update(moved)
-    raise moved_on(row, node, seq)
-
-
-def _update(move: Row[Any]) -> dict[str, Any]:
-    """Return a stored move as the update of the thread that its step made."""
-    delta: dict[str, Any] = move.delta
-    return delta | {"status": move.to_state, "seq": move.seq}
+    found = await look(database, Place(execution_id, node, state["seq"], step.task_id), config)
+    if found.recorded is None and found.asked and honour:
+        return step, await honour_requests(step)
+    return step, found.recorded
 
 
 async def honour_requests(step: Step) -> dict[str, Any] | None:
@@ -251,51 +224,3 @@ async def honour_requests(step: Step) -> dict[str, Any] | None:
             return {"status": str(planned.move.to_state), "seq": planned.seq}
     step.drive.asked = False
     return None
-
-
-def moved_on(row: Row[Any], node: WorkflowState, seq: int) -> ExecutionBusy:
-    """Return the error for a thread that is not where its execution is."""
-    return ExecutionBusy(
-        f"execution {row.id} is in {row.status!r} at transition {row.seq}, and this thread wants to run {node.value!r} "
-        f"at {seq}: it was moved on elsewhere, or the thread was forked",
-        hint=f"squad resume {row.id} brings the thread to where the execution is",
-    )
-
-
-def check_durability(config: RunnableConfig, runtime: Runtime[Any]) -> None:
-    """Refuse a run whose steps could not be found again after a crash."""
-    where = config["configurable"]
-    if where.get(_DURABILITY) == "exit":
-        raise ConfigurationError(
-            "durability='exit' loses the thread when the process dies", hint="leave durability out, or use 'sync'"
-        )
-    if not where.get(_CHECKPOINTER) and runtime.server_info is None:
-        raise ConfigurationError(
-            "the graph was built without a checkpointer, so nothing of a run could be resumed",
-            hint="build_graph(database.checkpointer, database=database)",
-        )
-
-
-def root_checkpoint_id(config: RunnableConfig, runtime: Runtime[Any]) -> str | None:
-    """Return the id of the root graph's checkpoint that this step runs under, also inside the board's graph."""
-    above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
-    info = runtime.execution_info
-    return above.get("") or (info.checkpoint_id if info else None)
-
-
-def root_task_id(info: ExecutionInfo) -> str:
-    """Return the id of the root graph's task that a step is part of: its own, or that of the board as a whole.
-
-    The board makes one move. Its own tasks may come back under other ids, where its graph's checkpoints were lost and
-    the root's were not.
-    """
-    return info.checkpoint_ns.split("|", 1)[0].rpartition(":")[2] or info.task_id
-
-
-async def is_stored(config: RunnableConfig, checkpoint_id: str | None) -> bool:
-    """Tell whether the run's checkpointer still has the root checkpoint of that id."""
-    saver = config["configurable"].get(_CHECKPOINTER)
-    if not checkpoint_id or not saver or isinstance(saver, bool):
-        return False
-    where = {"thread_id": config["configurable"]["thread_id"], "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
-    return await saver.aget_tuple({"configurable": where}) is not None
