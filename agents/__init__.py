@@ -1,6 +1,7 @@
 """Role agents: what a role is asked, how the rule-based ones answer, and what members say to one another."""
 
 from agents.context_manager import ContextManager, MemberContext
+from agents.effects import EffectJournal, effect, journalled
 from agents.message_bus import MessageBus
 from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
 from agents.roster import Roster
@@ -11,6 +12,7 @@ __all__ = [
     "Brief",
     "ContextManager",
     "ContextStore",
+    "EffectJournal",
     "MemberContext",
     "MemoryContextStore",
     "MemoryMessageStore",
@@ -21,5 +23,7 @@ __all__ = [
     "Roster",
     "TechLead",
     "Tester",
+    "effect",
+    "journalled",
     "rule_based_agents",
 ]

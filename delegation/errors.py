@@ -9,6 +9,7 @@
     ├── ExecutionBusy         another driver holds the execution
     ├── DefinitionChanged     the execution began under another graph, or with other agents
     ├── AgentFailed           an agent's judgement raised, was late, or was none, tries included
+    ├── EffectInDoubt         an outside effect was begun, and nobody knows whether it happened
     ├── NotFound              no such row (also a LookupError)
     ├── GateError             an answer that a gate does not take (also a ValueError)
     ├── ActionTimeout         a registered state action took too long (also a TimeoutError)
@@ -32,6 +33,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseLocked",
     "DefinitionChanged",
+    "EffectInDoubt",
     "ExecutionBusy",
     "ExecutionExists",
     "GateError",
@@ -134,6 +136,20 @@ class AgentFailed(SquadError):
     """An agent's judgement raised, was late, or was not what it should be, whatever tries it had."""
 
     code = "agent_failed"
+
+
+class EffectInDoubt(SquadError):
+    """An outside effect was begun before, and nothing says whether it happened: a human has to look.
+
+    An agent lets it pass; the workflow makes a question of it.
+    """
+
+    code = "effect_in_doubt"
+
+    def __init__(self, name: str, error: str | None = None) -> None:
+        self.name, self.error = name, error
+        told = f" ({error})" if error else ""
+        super().__init__(f"the effect {name!r} was begun, and nothing says whether it happened{told}")
 
 
 class NotFound(SquadError, LookupError):

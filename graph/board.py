@@ -1,6 +1,7 @@
 """The board's graph, which is the node ``in_progress``: open, a turn a member, close, again while work is left."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -10,7 +11,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 from sqlalchemy import Connection
 
-from delegation import Board, Plan, Role
+from delegation import AgentFailed, Board, EffectInDoubt, Plan, Role
+from graph.acting import decided, on_failure
 from graph.board_facts import BoardFacts, read_board
 from graph.board_work import MemberAtWork
 from graph.closing import closing
@@ -77,19 +79,25 @@ class BoardNodes:
             return recorded | {"team": []}
         with step.at_work():
             step.drive.work = None
-            ground = Groundwork(step)
-            plan, requirements = await ground.plan(), await ground.requirements()
+            try:
+                return await self._opened(step, state)
+            except (AgentFailed, EffectInDoubt) as failure:
+                return await step.commit(on_failure(step, failure)) | {"team": []}
+
+    async def _opened(self, step: Step, state: BoardState) -> dict[str, Any]:
+        ground = Groundwork(step)
+        plan, requirements = await ground.plan(), await ground.requirements()
+        facts = await self._facts(step)
+        if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:
+            ground.made.append("assignments")
+            await ground.delegate()
+        if await self._store_groundwork(step, ground, plan):
             facts = await self._facts(step)
-            if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:
-                ground.made.append("assignments")
-                await ground.delegate()
-            if await self._store_groundwork(step, ground, plan):
-                facts = await self._facts(step)
-            team = _team(step, rules_of(step, facts, plan))
-            opening = Opening(state["seq"], state.get("round") or 1, facts, plan, requirements)
-            self._services.boards.openings[step.execution_id] = opening
-            found = encode({"plan": plan, "requirements": requirements})
-            return found | {"team": team, "left": None, "added": list(dict.fromkeys([*ground.delta, *ground.made]))}
+        team = _team(step, rules_of(step, facts, plan))
+        opening = Opening(state["seq"], state.get("round") or 1, facts, plan, requirements)
+        self._services.boards.openings[step.execution_id] = opening
+        found = encode({"plan": plan, "requirements": requirements})
+        return found | {"team": team, "left": None, "added": list(dict.fromkeys([*ground.delta, *ground.made]))}
 
     async def take_turn(
         self, state: MemberTurn, config: RunnableConfig, runtime: Runtime[RunSettings]
@@ -123,7 +131,7 @@ class BoardNodes:
             if board.remaining:
                 return {"team": []}
             step.drive.work = facts.work if step.drive.kept else None
-            return await step.commit(await closing(step, plan, facts, board))
+            return await step.commit(await decided(step, partial(closing, plan=plan, facts=facts, board=board)))
 
     async def _facts(self, step: Step) -> BoardFacts:
         return await step.database.read(lambda connection: read_board(connection, step.execution_id))

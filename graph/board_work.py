@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 from agents import Brief
 from delegation import Message, Outcome, OutcomeStatus, SquadMember, Subtask
+from graph.consulting import called
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
+from graph.outside import Outside, scope_of
 from graph.state import MemberTurn
 from graph.step import Step
 from persistence import (
@@ -122,15 +124,18 @@ class MemberAtWork:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
         agent = self.step.services.roster.of(self.member.role)
         limit = self.step.settings.subtask_timeout_s
+        outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
         try:
             async with asyncio.timeout(limit) as time:
-                outcome: Any = await agent.work(self._brief(subtask))
+                outcome: Any = await called(self.step.settings, outside, agent.work, self._brief(subtask))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise  # ours: the board or the run is being cancelled
             return failed(f"the agent was cancelled by something of its own: {error}")
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
+            if doubt := outside.doubt:
+                return Outcome(status=OutcomeStatus.BLOCKED, note=doubt.message, question=doubt.message)
             late = isinstance(error, TimeoutError) and time.expired()
             return failed(f"not ended within {limit:g} s" if late else f"{type(error).__name__}: {error}")
         return storable(outcome)

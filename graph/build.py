@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from agents import RoleAgent
 from delegation import InvalidTransition, Role
+from graph.acting import Act, run_step
 from graph.blocked import wait_for_a_human
 from graph.board import build_board_graph
 from graph.context import RunSettings
@@ -24,7 +25,6 @@ from graph.nodes import ACTS
 from graph.services import Services
 from graph.starting import start_execution
 from graph.state import SquadInput, SquadState, SquadSummary
-from graph.step import Act, run_step
 from persistence import Database
 
 __all__ = ["assemble", "build_graph"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from delegation import (
     Board,
+    EffectInDoubt,
     GateKind,
     Message,
     MessageType,
@@ -13,13 +14,16 @@ from delegation import (
     OutcomeStatus,
     Plan,
     Role,
+    Standup,
     Subtask,
 )
 from graph.board_facts import BoardFacts
+from graph.consulting import consult
 from graph.groundwork import member_for
 from graph.lifecycle import WorkflowState
+from graph.outside import doubt_gate, scope_of
 from graph.step import Decided, Step
-from persistence import Effects
+from persistence import Effects, load_doubts
 
 __all__ = ["closing"]
 
@@ -47,13 +51,16 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     elif roots:
         decided.to_state = WorkflowState.BLOCKED
         decided.reason = f"{len(roots)} subtasks need a human"
-        for one in roots:
-            decided.effects.gates.append(_question(one, stuck[one.id], outcomes.get(one.id)))
+        decided.effects.gates += [await _question(step, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
     return decided
 
 
-def _question(subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
+async def _question(step: Step, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
     """Return the question about a subtask that stands in its own way."""
+    scope = scope_of(subtask.id, step.state.get("round") or 1)
+    doubts = await step.database.read(lambda connection: load_doubts(connection, step.execution_id, scope))
+    for name, error in doubts.items():
+        return doubt_gate(scope, EffectInDoubt(name, error), next_state=step.node, subtask_id=subtask.id)
     note = outcome.note if outcome else why
     asked = outcome is not None and outcome.status == OutcomeStatus.BLOCKED
     return NewGate(
@@ -67,7 +74,7 @@ def _question(subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
 
 
 async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], effects: Effects) -> None:
-    standup = await step.services.roster.project_manager.standup(plan, outcomes)
+    standup = await consult(step, step.services.roster.project_manager, "standup", plan, outcomes, returns=Standup)
     manager = member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
     said = Message(execution_id=step.execution_id, sender=manager, type=MessageType.STANDUP, content=standup.summary)
     effects.messages.append(said)

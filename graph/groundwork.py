@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
+from graph.consulting import consult
 from graph.step import Step
 from persistence import Effects, Handover
 
@@ -51,7 +52,8 @@ class Groundwork:
     async def analyze(self) -> Requirements:
         """Have the project manager analyse the task, with the tech lead."""
         task, roster = self.step.facts.task, self.step.services.roster
-        requirements = await roster.tech_lead.assess(task, await roster.project_manager.analyze(task))
+        found = await consult(self.step, roster.project_manager, "analyze", task, returns=Requirements)
+        requirements = await consult(self.step, roster.tech_lead, "assess", task, found, returns=Requirements)
         self.effects.log(
             "requirements",
             f"{requirements.type.value}, complexity {requirements.complexity}, {len(requirements.criteria)} criteria",
@@ -62,19 +64,20 @@ class Groundwork:
     async def make_plan(self) -> Plan:
         """Have the task broken down, estimated by the tech lead, and its tests planned by the tester."""
         requirements, roster = await self.requirements(), self.step.services.roster
-        plan = await roster.project_manager.break_down(self.step.facts.task, requirements)
-        plan = await roster.tech_lead.estimate(plan, requirements)
-        plan = await roster.tester.plan_tests(plan, requirements)
+        task = self.step.facts.task
+        plan = await consult(self.step, roster.project_manager, "break_down", task, requirements, returns=Plan)
+        plan = await consult(self.step, roster.tech_lead, "estimate", plan, requirements, returns=Plan)
+        plan = await consult(self.step, roster.tester, "plan_tests", plan, requirements, returns=Plan)
         text = f"{len(plan.subtasks)} subtasks, {len(plan.test_cases)} test cases"
         self.effects.log("plan", text, hours=sum(one.effort for one in plan.subtasks))
         return self._keep("plan", plan)
 
     async def delegate(self) -> Approval:
         """Propose assignments, have the project manager approve them, and say both."""
-        plan, squad = await self.plan(), self.step.facts.squad
-        proposal = self.step.services.delegation.assign(plan, squad.members)
-        approval = await self.step.services.roster.project_manager.approve(proposal, plan, squad.members)
+        plan, members = await self.plan(), self.step.facts.squad.members
+        proposal = self.step.services.delegation.assign(plan, members)
         self._say_proposal(proposal, plan)
+        approval = await self._approval(proposal, plan, members)
         if approval.approved:
             self._say_approval(approval, plan)
         if approval.approved or approval.schedule.unassigned:  # what somebody may do need not wait for the rest
@@ -82,6 +85,12 @@ class Groundwork:
                 Handover(one.subtask_id, one.member_id, one.start, one.finish) for one in approval.schedule.assignments
             ]
         return approval
+
+    async def _approval(self, proposal: Schedule, plan: Plan, members: list[SquadMember]) -> Approval:
+        if self.step.settings.approval == "none":
+            return Approval(approved=True, reasons=["nobody was to approve it"], schedule=proposal)
+        manager = self.step.services.roster.project_manager
+        return await consult(self.step, manager, "approve", proposal, plan, members, returns=Approval)
 
     def _keep(self, name: str, value: T) -> T:
         self.delta[name] = value

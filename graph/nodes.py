@@ -10,12 +10,16 @@ from delegation import (
     NewGate,
     Outcome,
     Plan,
+    Review,
     Role,
+    TestReport,
 )
+from graph.acting import Act
+from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
-from graph.step import Act, Decided, Step
+from graph.step import Decided, Step
 from persistence import load_work
 
 __all__ = ["ACTS"]
@@ -63,7 +67,9 @@ async def review(step: Step) -> Decided:
     ground = Groundwork(step)
     plan, requirements = await ground.plan(), await ground.requirements()
     outcomes = await latest_outcomes(step)
-    verdict = await step.services.roster.tech_lead.review(plan, requirements, outcomes)
+    verdict = await consult(
+        step, step.services.roster.tech_lead, "review", plan, requirements, outcomes, returns=Review
+    )
     lead = member_for(step.facts.squad.members, Role.TECH_LEAD) or "tech_lead"
     text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
     ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
@@ -77,7 +83,7 @@ async def test(step: Step) -> Decided:
     ground = Groundwork(step)
     plan, requirements = await ground.plan(), await ground.requirements()
     outcomes = await latest_outcomes(step)
-    report = await step.services.roster.tester.execute(plan, outcomes)
+    report = await consult(step, step.services.roster.tester, "execute", plan, outcomes, returns=TestReport)
     passed = sum(result.passed for result in report.results)
     text = f"{passed} of {len(report.results)} test cases passed"
     tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"

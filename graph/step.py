@@ -5,7 +5,6 @@ step wants stored, and the transition, which is the step's record under LangGrap
 once whatever dies when, and no act whose result was committed is done again.
 """
 
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -34,7 +33,7 @@ from persistence import (
     load_execution,
 )
 
-__all__ = ["Act", "Decided", "Step", "honour_requests", "open_step", "run_step"]
+__all__ = ["Decided", "Step", "honour_requests", "open_step"]
 
 
 @dataclass(kw_only=True)
@@ -156,25 +155,6 @@ class Step:
             yield
         finally:
             self.drive.running -= 1
-
-
-Act = Callable[[Step], Awaitable[Decided]]
-
-
-async def run_step(
-    services: Services,
-    node: WorkflowState,
-    act: Act,
-    state: WorkingState,
-    config: RunnableConfig,
-    runtime: Runtime[RunSettings],
-) -> dict[str, Any]:
-    """Run one node under the step protocol and return the update of the thread."""
-    step, recorded = await open_step(services, node, state, config, runtime)
-    if recorded is not None:
-        return recorded
-    with step.at_work():
-        return await step.commit(await act(step))
 
 
 async def open_step(

@@ -7,6 +7,7 @@ from persistence.database import Database
 from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects
 from persistence.forks import copy_execution
 from persistence.gates import claim_gate, withdraw_gates
+from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.messages import DatabaseMessageStore
 from persistence.moves import Move, MovedOn, apply_move, guard
 from persistence.records import (
@@ -44,6 +45,7 @@ __all__ = [
     "Effects",
     "Facts",
     "Handover",
+    "Intent",
     "Move",
     "MovedOn",
     "Record",
@@ -55,11 +57,13 @@ __all__ = [
     "after_commit",
     "apply_move",
     "as_uuid",
+    "begin_intent",
     "claim_gate",
     "close_request",
     "copy_execution",
     "create_execution",
     "database_of",
+    "end_intent",
     "execution_on_thread",
     "fresh",
     "guard",
@@ -70,6 +74,7 @@ __all__ = [
     "lease",
     "load_assignments",
     "load_dossier",
+    "load_doubts",
     "load_execution",
     "load_facts",
     "load_gates",
@@ -84,6 +89,7 @@ __all__ = [
     "load_work",
     "mark_started",
     "next_request",
+    "note_failed_intent",
     "on_session",
     "requests_waiting",
     "squad_of",

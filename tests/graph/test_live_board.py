@@ -151,7 +151,7 @@ async def test_a_failure_may_be_a_question_instead_and_is_tried_again_after_the_
     async def script(brief):
         if brief.subtask.role == Role.FRONTEND_DEVELOPER and not brief.answers:
             tries.append(brief.attempt)
-            raise OSError("no space left")
+            raise RuntimeError("no space left")
         return done(brief)
 
     orchestrator, summary = await run(database, store, all_roles(script), on_failure="ask")
