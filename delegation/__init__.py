@@ -52,6 +52,7 @@ from delegation.plan import (
     TestCase,
     Unassigned,
 )
+from delegation.plan_check import check_plan
 from delegation.schedule import schedule
 from delegation.simulation import SimulationResult, simulate
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
@@ -113,6 +114,7 @@ __all__ = [
     "TestReport",
     "TestResult",
     "Unassigned",
+    "check_plan",
     "fits",
     "json_object",
     "schedule",

@@ -13,7 +13,7 @@ from delegation.plan import Plan, Requirements, Subtask, SubtaskKind, TaskType
 from delegation.squad import Role
 from delegation.task import Priority, Task
 
-__all__ = ["plan_of"]
+__all__ = ["AREA_NAMES", "plan_of"]
 
 _HARD = 6
 """Complexity from which back end and front end agree on their interface first, and then work side by side."""
@@ -52,6 +52,9 @@ _AREAS: dict[str, _Area] = {
     "tests": _Area(Role.TESTER, "Tests", after=("backend", "frontend", "database", "machine_learning")),
 }
 """In the order of a plan. Documentation is no area here, since every plan but a question's has it."""
+
+AREA_NAMES = frozenset({*_AREAS, "docs"})
+"""The areas that a plan may have work for."""
 
 _SUFFIXES: dict[TaskType, str] = {TaskType.BUG_FIX: " repair", TaskType.REFACTORING: " restructuring"}
 

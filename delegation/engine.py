@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from delegation.breakdown import plan_of
 from delegation.dependencies import check
+from delegation.feedback import heeding
 from delegation.plan import Plan, Requirements, Schedule, Subtask
 from delegation.requirements import requirements_of
 from delegation.schedule import schedule
@@ -27,9 +28,10 @@ class DelegationEngine:
     def break_down_task(self, task: Task, requirements: Requirements | None = None) -> Plan:
         """Return subtasks that together serve every criterion, the tester's last; analyses the task where need be.
 
-        The subtasks ask for roles, not for skills: which skills the task takes stands in the requirements.
+        The subtasks ask for roles, not for skills: which skills the task takes stands in the requirements. Areas that
+        the requirements' feedback asks for or does without are added or left out.
         """
-        plan = plan_of(task, requirements or self.analyze_task_requirements(task))
+        plan = plan_of(task, heeding(requirements or self.analyze_task_requirements(task)))
         check(plan.subtasks)
         return plan
 

@@ -1,6 +1,8 @@
 """What is to be done and who does it when: requirements, subtasks, test cases, assignments."""
 
+import json
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -80,6 +82,7 @@ class Requirements(BaseModel):
     )
     criteria: list[Criterion] = []
     open_questions: list[str] = Field(default=[], description="Where the text is silent; they never block.")
+    feedback: list[str] = Field(default=[], description="Why humans rejected earlier plans, oldest first.")
 
 
 class Subtask(BaseModel):
@@ -127,6 +130,11 @@ class Plan(BaseModel):
 
     subtasks: list[Subtask]
     test_cases: list[TestCase] = []
+
+    def digest(self) -> str:
+        """Return the hash of everything in the plan: two plans that differ anywhere have different ones."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def subtask(self, subtask_id: str) -> Subtask:
         """Return the subtask with that id; KeyError when the plan has none."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graph.context import RunSettings
     from graph.engine import WorkflowEngine
     from graph.events import Event
+    from graph.fingerprint import Migration
     from graph.lifecycle import VALID_TRANSITIONS, WorkflowState
     from graph.orchestrator import TaskOrchestrator
     from graph.requests import Request
@@ -32,6 +33,7 @@ __all__ = [
     "ExecutionExists",
     "GateError",
     "InvalidTransition",
+    "Migration",
     "NotFound",
     "Request",
     "RunSettings",
@@ -46,6 +48,7 @@ __all__ = [
 _HOMES = {
     "VALID_TRANSITIONS": "graph.lifecycle",
     "Event": "graph.events",
+    "Migration": "graph.fingerprint",
     "Request": "graph.requests",
     "RunSettings": "graph.context",
     "TaskOrchestrator": "graph.orchestrator",

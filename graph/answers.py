@@ -1,15 +1,28 @@
 """What a human's answer means: read from any shape that clients send, checked against its gate, turned into a move."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy import Row
 
-from delegation import Answer, Decision, Gate, GateError, GateKind, GateStatus, InvalidTransition
+from delegation import (
+    Answer,
+    Decision,
+    Gate,
+    GateError,
+    GateKind,
+    GateStatus,
+    InvalidTransition,
+    Plan,
+    PlanError,
+    check_plan,
+)
 from graph.lifecycle import VALID_TRANSITIONS, WorkflowState, check_move
 
-__all__ = ["RESPONSE_SCHEMA", "check_answer", "checked_answer", "exit_from", "interrupt_payload", "read_resume"]
+__all__ = ["RESPONSE_SCHEMA", "Exit", "check_answer", "checked_answer", "exit_from", "interrupt_payload", "read_resume"]
 
 _FIELDS = ("decision", "text", "next_state", "plan", "answered_by")
 
@@ -30,6 +43,7 @@ RESPONSE_SCHEMA: dict[str, Any] = {
                         "enum": [state.value for state in VALID_TRANSITIONS[WorkflowState.BLOCKED]],
                         "description": "Where to go on; left out, the state that it came from.",
                     },
+                    "plan": {"type": "object", "description": "With edit: the plan to use instead."},
                 },
                 "required": ["type"],
             },
@@ -88,12 +102,20 @@ def read_answer(value: Any) -> Answer:
         fields.setdefault("decision", value["type"])
     if "message" in value:
         fields.setdefault("text", value["message"])
-    edited = value.get("edited_action")
-    if isinstance(edited, Mapping) and isinstance(edited.get("args"), Mapping) and "plan" in edited["args"]:
-        fields.setdefault("plan", edited["args"]["plan"])
+    if (plan := _edited_plan(value.get("edited_action"))) is not None:
+        fields.setdefault("plan", plan)
     if unknown := sorted(map(str, value.keys() - {*_FIELDS, "type", "message", "edited_action", "response"})):
         raise GateError(f"the answer has no field {unknown[0]!r}", hint=f"its fields are {', '.join(_FIELDS)}")
     return checked_answer(fields)
+
+
+def _edited_plan(action: Any) -> Any:
+    """Return the plan out of LangChain's edited action: its arguments are the gate's, which show the plan."""
+    args = action.get("args") if isinstance(action, Mapping) else None
+    if not isinstance(args, Mapping):
+        return None
+    shown = args.get("metadata")
+    return args.get("plan") or (shown.get("plan") if isinstance(shown, Mapping) else None)
 
 
 def checked_answer(fields: Mapping[str, Any]) -> Answer:
@@ -105,11 +127,12 @@ def checked_answer(fields: Mapping[str, Any]) -> Answer:
         raise GateError(f"the answer's {'.'.join(map(str, first['loc']))} cannot be used: {first['msg']}") from None
 
 
-def check_answer(gate: Gate, answer: Answer) -> None:
-    """Check that the gate takes the answer.
+def check_answer(gate: Gate, answer: Answer, row: Row[Any]) -> None:
+    """Check that the gate takes the answer, as the execution's row stands now.
 
     Raises:
-        GateError: the gate is closed, does not allow the decision, or the decision lacks its words.
+        GateError: the gate is closed, does not allow the decision, is about something that has changed since, or the
+            decision lacks its words or its plan, or has a plan that cannot be worked.
         InvalidTransition: the next state is not one that a blocked execution may go to.
     """
     if gate.status != GateStatus.OPEN:
@@ -121,32 +144,83 @@ def check_answer(gate: Gate, answer: Answer) -> None:
         )
     if answer.decision == Decision.RESPOND and not (answer.text or "").strip():
         raise GateError("an answer needs its words", hint="give a text")
-    if answer.plan is not None and answer.decision != Decision.EDIT:
-        raise GateError("a plan goes with the decision edit")
+    _check_subject(gate, answer, row)
+    _check_plan(answer, row)
     check_move(WorkflowState.BLOCKED, _next_state(gate, answer))
 
 
-def exit_from(gates: Sequence[Gate]) -> tuple[WorkflowState, str]:
-    """Return where a blocked execution goes on, and why, once these gates were answered; the last explicit word wins.
+def _check_subject(gate: Gate, answer: Answer, row: Row[Any]) -> None:
+    """Refuse an answer to a question about a plan that is another one by now; rejecting it does no harm."""
+    if gate.subject is None or answer.decision == Decision.REJECT:
+        return
+    if row.plan is None or Plan.model_validate(row.plan).digest() != gate.subject:
+        raise GateError(
+            f"the plan has changed since gate {gate.id} was opened, and the answer is to the plan before",
+            hint="reject it, and the plan as it is now will be asked about",
+        )
 
-    One that was given up ends in failed, whatever the others say.
+
+def _check_plan(answer: Answer, row: Row[Any]) -> None:
+    if answer.decision == Decision.EDIT and answer.plan is None:
+        raise GateError("the decision edit needs a plan", hint="take the gate's metadata.plan, and change it")
+    if answer.plan is None:
+        return
+    if answer.decision != Decision.EDIT:
+        raise GateError("a plan goes with the decision edit")
+    criteria = [one["text"] for one in (row.requirements or {}).get("criteria", [])]
+    try:
+        check_plan(answer.plan, criteria)
+    except PlanError as error:
+        raise GateError(f"the answer's plan cannot be used: {error.message}", hint=error.hint) from None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The way out of blocked: where to, why, what it changes in the working state, what the transition says of it."""
+
+    to_state: WorkflowState
+    reason: str
+    delta: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def exit_from(gates: Sequence[Gate], round_: int) -> Exit:
+    """Return where a blocked execution goes on, and why, once these gates were answered.
+
+    One that was given up ends in failed, and a plan that was rejected is made anew, whatever the others say; then the
+    last explicit word wins. ``round_`` is the board's: what was done for the plan before an edited one counts no more.
     """
     answered = sorted((gate for gate in gates if gate.answer), key=lambda gate: gate.closed_at or gate.opened_at)
     answers = [(gate, Answer.model_validate(gate.answer)) for gate in answered]
-    rejected = [(gate, answer) for gate, answer in answers if _gives_up(gate, answer)]
-    if rejected:
-        gate, answer = rejected[-1]
-        return WorkflowState.FAILED, f"given up by a human: {answer.text or gate.question}"
-    explicit = [pair for pair in answers if pair[1].next_state]
-    gate, answer = (explicit or answers)[-1]
+    gate, answer = max(enumerate(answers), key=lambda pair: (_weight(*pair[1]), pair[0]))[1]
+    if _gives_up(gate, answer):
+        return Exit(WorkflowState.FAILED, f"given up by a human: {answer.text or gate.question}")
     words = "; ".join(answer.text or answer.decision.value for _, answer in answers)
-    return WorkflowState(_next_state(gate, answer)), words
+    to_state = WorkflowState(_next_state(gate, answer))
+    if answer.decision != Decision.EDIT:
+        return Exit(to_state, words)
+    delta: dict[str, Any] = {"plan": answer.plan, "round": round_ + 1, "since": round_ + 1, "findings": []}
+    return Exit(to_state, words, delta, {"edited": True})
+
+
+def _weight(gate: Gate, answer: Answer) -> int:
+    """Return how much an answer weighs among others in where it goes on."""
+    if _gives_up(gate, answer):
+        return 4
+    approval = gate.kind == GateKind.APPROVAL
+    if approval and answer.decision in {Decision.REJECT, Decision.EDIT}:
+        return 3
+    return 2 if answer.next_state else 1 if approval else 0
 
 
 def _next_state(gate: Gate, answer: Answer) -> str:
     if _gives_up(gate, answer):
         return WorkflowState.FAILED
-    return answer.next_state or gate.next_state or gate.origin_state
+    if answer.next_state:
+        return answer.next_state
+    if gate.kind == GateKind.APPROVAL and answer.decision in {Decision.REJECT, Decision.EDIT}:
+        return WorkflowState.PLANNING if answer.decision == Decision.REJECT else WorkflowState.DELEGATED
+    return gate.next_state or gate.origin_state
 
 
 def _gives_up(gate: Gate, answer: Answer) -> bool:

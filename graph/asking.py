@@ -1,11 +1,12 @@
 """How a question to a human is told: in the audit log and as a message, whoever opens its gate."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from delegation import GateKind, Message, MessageType, NewGate
+from delegation import Approval, GateKind, Message, MessageType, NewGate, Plan, SquadMember
 from persistence import Effects, Move
 
-__all__ = ["question_for", "tell_of_gates"]
+__all__ = ["approval_gate", "question_for", "tell_of_gates"]
 
 
 def tell_of_gates(execution_id: UUID, effects: Effects) -> None:
@@ -23,6 +24,27 @@ def call_for_a_human(execution_id: UUID, gate: NewGate) -> Message:
         type=MessageType.HUMAN_INTERVENTION_REQUIRED,
         content=f"Human intervention required: {gate.question}",
         metadata={"gate_id": str(gate.id)},
+    )
+
+
+def approval_gate(plan: Plan, approval: Approval, members: Sequence[SquadMember]) -> NewGate:
+    """Return the question whether a plan and its assignments are right; its metadata holds what may be edited."""
+    names = {member.id: member.name for member in members}
+    given = {one.subtask_id: one for one in approval.schedule.assignments}
+    lines = [
+        f"{one.id} {one.title}: {names.get(given[one.id].member_id, given[one.id].member_id)}, {one.effort:g} h"
+        + (f", after {', '.join(one.depends_on)}" if one.depends_on else "")
+        for one in plan.subtasks
+        if one.id in given
+    ]
+    return NewGate(
+        kind=GateKind.APPROVAL,
+        question=f"Shall {len(plan.subtasks)} subtasks be worked as planned, in {approval.schedule.makespan:g} hours?",
+        reason="the plan and its assignments wait for approval",
+        details="\n".join(lines),
+        metadata={"plan": plan.model_dump(mode="json"), "reasons": approval.reasons},
+        subject=plan.digest(),
+        next_state="in_progress",
     )
 
 

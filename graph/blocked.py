@@ -48,8 +48,10 @@ async def wait_for_a_human(
             error = await _take(step, [*answers, value])
         answers.append(value)
         gates = await _gates(step)
-    to_state, reason = exit_from(gates)
-    return await step.commit(Decided(to_state=to_state, reason=reason))
+    found = exit_from(gates, step.state.get("round") or 1)
+    return await step.commit(
+        Decided(to_state=found.to_state, reason=found.reason, delta=found.delta, metadata=found.metadata)
+    )
 
 
 async def _gates(step: Step) -> list[Gate]:
@@ -87,13 +89,13 @@ async def _take(step: Step, answers: Sequence[Any]) -> str | None:
 
 def _claimed(connection: Connection, step: Step, value: Any) -> tuple[Effects, str | None]:
     effects = Effects()
-    gates = load_gates(connection, step.execution_id)
+    row, gates = load_execution(connection, step.execution_id), load_gates(connection, step.execution_id)
     try:
         answers = read_resume(value, [gate for gate in gates if gate.status == GateStatus.OPEN])
         checked: list[tuple[Gate, Answer]] = []
         for gate_id, answer in answers:
             gate = find_gate(step.execution_id, gates, gate_id)
-            check_answer(gate, answer)
+            check_answer(gate, answer, row)
             checked.append((gate, answer))
     except (GateError, InvalidTransition) as error:
         effects.log("answer_refused", as_gate_error(error))

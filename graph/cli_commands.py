@@ -15,6 +15,7 @@ from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
 from graph.context import settings_from
 from graph.fingerprint import BUILT_IN
+from graph.intake_plan import read_plan
 from graph.intake_text import clean
 from graph.lifecycle import FINAL_STATES, WorkflowState, legal_moves, progress_of
 from graph.orchestrator import TaskOrchestrator
@@ -147,8 +148,9 @@ async def _answer(desk: Desk, _task: Task | None) -> Reply:
     args = desk.args
     _check_state(args.next_state)
     text = clean(args.text).strip() if args.text else None
+    plan = await asyncio.to_thread(read_plan, args.plan) if args.plan else None
     done = await desk.orchestrator.answer(
-        args.execution, args.gate, decision=args.decision, text=text, next_state=args.next_state
+        args.execution, args.gate, decision=args.decision, text=text, next_state=args.next_state, plan=plan
     )
     if isinstance(done, Request):
         await done.wait()

@@ -207,5 +207,7 @@ def _check(found: argparse.Namespace) -> None:
         raise UsageError(what, hint='squad run FILE, squad run - or squad run "Add a login page"; or --task ID alone')
     if found.command == "answer" and found.decision == "respond" and not (found.text or "").strip():
         raise UsageError("an answer needs its words", hint='squad answer ID GATE "text", or --decision approve')
+    if found.command == "answer" and (found.decision == "edit") != (found.plan is not None):
+        raise UsageError("--decision edit and --plan FILE go together", hint="`squad status ID --json` shows the plan")
     if found.command == "block" and not found.text.strip():
         raise UsageError("the question to the human is empty", hint='squad block ID "Which API is meant?"')

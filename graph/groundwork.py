@@ -33,7 +33,7 @@ class Groundwork:
 
     async def requirements(self) -> Requirements:
         """Return the requirements, from the thread or from the row, analysing the task where neither has them."""
-        if known := self.step.state.get("requirements"):
+        if known := self.delta.get("requirements") or self.step.state.get("requirements"):
             return known
         if stored := (await self.step.row()).requirements:
             return self._keep("requirements", Requirements.model_validate(stored))
@@ -42,7 +42,7 @@ class Groundwork:
 
     async def plan(self) -> Plan:
         """Return the plan, from the thread or from the row, making one where neither has it."""
-        if known := self.step.state.get("plan"):
+        if known := self.delta.get("plan") or self.step.state.get("plan"):
             return known
         if stored := (await self.step.row()).plan:
             return self._keep("plan", Plan.model_validate(stored))
@@ -71,6 +71,19 @@ class Groundwork:
         text = f"{len(plan.subtasks)} subtasks, {len(plan.test_cases)} test cases"
         self.effects.log("plan", text, hours=sum(one.effort for one in plan.subtasks))
         return self._keep("plan", plan)
+
+    async def heed(self, feedback: list[str]) -> None:
+        """Have the plan that is about to be made heed why humans rejected earlier ones."""
+        if feedback:
+            known = await self.requirements()
+            self._keep("requirements", known.model_copy(update={"feedback": feedback}))
+
+    async def plan_tests(self) -> None:
+        """Have tests planned for a plan that came without."""
+        plan, requirements = await self.plan(), await self.requirements()
+        if not plan.test_cases:
+            tester = self.step.services.roster.tester
+            self._keep("plan", await consult(self.step, tester, "plan_tests", plan, requirements, returns=Plan))
 
     async def delegate(self) -> Approval:
         """Propose assignments, have the project manager approve them, and say both."""

@@ -14,7 +14,7 @@ from graph.intake_json import looks_like_json, parse_issue
 from graph.intake_markdown import parse_markdown
 from graph.intake_text import assemble, clean, first_line, is_visible, shown
 
-__all__ = ["MAX_BYTES", "Form", "parse_task", "read_task"]
+__all__ = ["MAX_BYTES", "Form", "parse_task", "read_task", "read_text"]
 
 MAX_BYTES = 1_000_000
 """How large a task's text may be, in bytes of UTF-8."""
@@ -35,13 +35,22 @@ def read_task(argument: str, *, stdin: BinaryIO | None = None) -> Task:
     Raises:
         InputError: There is nothing there, or what is there is no task.
     """
-    if argument == "-":
-        return parse_task(_decode(_read_stdin(stdin), "standard input"), source="standard input")
-    if not _is_path(argument):
+    if argument != "-" and not _is_path(argument):
         return parse_task(argument, source="the task's text")
+    text, source = read_text(argument, stdin=stdin)
+    return parse_task(text, source=source, form=_FORMS.get(Path(argument).suffix.lower()))
+
+
+def read_text(argument: str, *, stdin: BinaryIO | None = None) -> tuple[str, str]:
+    """Read a file, or standard input for ``-``; returns its text, and what to call it in an error.
+
+    Raises:
+        InputError: It cannot be read, or is no text of UTF-8, or too large.
+    """
+    if argument == "-":
+        return _decode(_read_stdin(stdin), "standard input"), "standard input"
     source = shown(argument)
-    data = _read_file(argument, source)
-    return parse_task(_decode(data, source), source=source, form=_FORMS.get(Path(argument).suffix.lower()))
+    return _decode(_read_file(argument, source), source), source
 
 
 def parse_task(text: str, *, source: str, form: Form | None = None) -> Task:

@@ -4,6 +4,7 @@ An intervention is data, so that it can be done at once on a parked execution or
 drives it. Either way ``decide`` looks at the row inside the transaction that stores what it decides.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from delegation import Answer, Gate, GateError, GateKind, GateStatus, Message, M
 from graph.answers import check_answer, exit_from
 from graph.engine import Planned
 from graph.lifecycle import WorkflowState, check_move
-from persistence import Effects, Move, claim_gate, load_gates
+from graph.state import encode
+from persistence import Effects, Move, claim_gate, load_gates, load_transitions
 
 __all__ = [
     "Advance",
@@ -69,7 +71,7 @@ class AnswerGate(_Intervention):
             )
         gates = load_gates(connection, row.id)
         gate = self._gate(row, gates)
-        check_answer(gate, self.answer)
+        check_answer(gate, self.answer, row)
         if not claim_gate(connection, row.id, gate.id, self.answer):
             raise GateError(f"gate {gate.id} is closed already")
         effects = answered(row.id, gate, self.answer)
@@ -170,8 +172,14 @@ def leave(connection: Connection, row: Row[Any]) -> Move | None:
     gates = [gate for gate in load_gates(connection, row.id) if gate.opened_at >= row.blocked_at]
     if any(gate.status == GateStatus.OPEN for gate in gates):
         return None
-    to_state, reason = exit_from(gates)
-    return _move(row, to_state, reason, {})
+    found = exit_from(gates, _round(connection, row.id))
+    return replace(_move(row, found.to_state, found.reason, found.metadata), delta=encode(found.delta))
+
+
+def _round(connection: Connection, execution_id: UUID) -> int:
+    """Return the board's round, as the log has it."""
+    moves = reversed(load_transitions(connection, execution_id))
+    return next((move.delta["round"] for move in moves if "round" in move.delta), 1)
 
 
 def _move(row: Row[Any], to_state: str, reason: str | None, metadata: dict[str, Any]) -> Move:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from delegation import (
+    Decision,
     Finding,
     GateKind,
     Message,
@@ -15,12 +16,13 @@ from delegation import (
     TestReport,
 )
 from graph.acting import Act
+from graph.asking import approval_gate
 from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Decided, Step
-from persistence import load_work
+from persistence import load_gates, load_transition, load_work
 
 __all__ = ["ACTS"]
 
@@ -39,13 +41,24 @@ async def make_plan(step: Step) -> Decided:
     if step.state.get("plan") or step.drive.had_plan:
         first = (step.state.get("round") or 1) + 1  # another plan: nothing that was done for the one before counts
         ground.delta |= {"round": first, "since": first, "findings": []}
+        await ground.heed(await _rejections(step))
     plan = await ground.make_plan()
     return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
+
+
+async def _rejections(step: Step) -> list[str]:
+    """Return why humans rejected earlier plans."""
+    gates = await step.database.read(lambda connection: load_gates(connection, step.execution_id))
+    answers = [gate.answer for gate in gates if gate.kind == GateKind.APPROVAL and gate.answer]
+    return [one["text"] for one in answers if one["decision"] == Decision.REJECT and one.get("text")]
 
 
 async def delegate(step: Step) -> Decided:
     """Propose who does what and have it approved; whatever nobody may do is a question to a human."""
     ground = Groundwork(step)
+    edited = await _was_edited(step)
+    if edited:
+        await ground.plan_tests()
     approval = await ground.delegate()
     lacking = [f"{one.subtask_id}: {one.reason}" for one in approval.schedule.unassigned]
     if lacking or not approval.approved:
@@ -58,8 +71,20 @@ async def delegate(step: Step) -> Decided:
         )
         ground.effects.gates.append(gate)
         return _decided(ground, WorkflowState.BLOCKED, question)
+    if step.settings.approval == "human" and not edited:
+        ground.effects.gates.append(approval_gate(await ground.plan(), approval, step.facts.squad.members))
+        return _decided(ground, WorkflowState.BLOCKED, "the plan and its assignments wait for a human's approval")
     count = len(approval.schedule.assignments)
     return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
+
+
+async def _was_edited(step: Step) -> bool:
+    """Tell whether the step before was a human's edit of the plan, which nobody needs to approve once more."""
+    if step.settings.approval != "human":
+        return False
+    seq = step.state["seq"]
+    last = await step.database.read(lambda connection: load_transition(connection, step.execution_id, seq))
+    return last is not None and bool(last.metadata.get("edited"))
 
 
 async def review(step: Step) -> Decided:

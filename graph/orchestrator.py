@@ -223,7 +223,7 @@ class TaskOrchestrator:
         decision: str = Decision.RESPOND,
         text: str | None = None,
         next_state: str | None = None,
-        plan: Plan | None = None,
+        plan: Plan | Mapping[str, Any] | None = None,
         answered_by: str | None = None,
     ) -> WorkflowState | Request:
         """Answer a gate; returns where the execution stands now.
