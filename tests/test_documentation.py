@@ -32,7 +32,7 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 PYTHON = blocks(README, "python")
-EXPECTED = ["completed 4 subtasks", "completed", "['note', ", "completed", "max_reworks=1"]
+EXPECTED = ["completed 4 subtasks", "completed", "['note', ", "deployed r42", "completed", "max_reworks=1"]
 COMMANDS = [line for block in blocks(README, "sh") for line in block.splitlines()]
 
 

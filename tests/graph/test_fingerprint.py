@@ -80,9 +80,7 @@ async def test_another_graph_is_refused_and_what_differs_is_named(database, stor
     del before["nodes"]["in_progress/designer"]
     before["nodes"]["testing"] = "y"
     before["schemas"] = {**stored["schemas"], "plan": "z"}
-    await database.write(
-        lambda connection: keep_terms(connection, execution_id, {"fingerprint": before})
-    )
+    await database.write(lambda connection: keep_terms(connection, execution_id, {"fingerprint": before}))
     with pytest.raises(DefinitionChanged) as raised:
         await orchestrator.run(execution_id)
     for part in (
@@ -97,9 +95,7 @@ async def test_another_graph_is_refused_and_what_differs_is_named(database, stor
 
 async def test_one_of_the_first_version_has_none_and_gets_that_of_its_next_drive(database, store):
     orchestrator, execution_id = await parked(database, store)
-    await database.write(
-        lambda connection: keep_terms(connection, execution_id, {"fingerprint": None})
-    )
+    await database.write(lambda connection: keep_terms(connection, execution_id, {"fingerprint": None}))
     assert (await orchestrator.run(execution_id))["status"] == "completed"
     assert (await row_of(database, execution_id)).fingerprint
 
