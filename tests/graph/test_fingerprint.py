@@ -11,7 +11,7 @@ from delegation import DefinitionChanged, Role
 from graph import Migration, RunSettings, TaskOrchestrator, build_graph
 from graph.cli import main
 from graph.fingerprint import differences, fingerprint_of, vouching
-from persistence import Database, load_execution, load_logs
+from persistence import Database, keep_terms, load_execution, load_logs
 
 CONFIG: Any = {"configurable": {"thread_id": "a thread"}}
 OWN = {Role.TESTER: ScriptedAgent(Role.TESTER, does_it)}
