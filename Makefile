@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 TASK ?= notebooks/tasks/user_login.md
 WORKERS ?= 2
 PORT ?= 8123
+N ?= 0
+SEED ?= 1
 ARGS ?=
 
 # No tracing, analytics or look-ups for a newer version, whatever the shell around us has set.
@@ -17,7 +19,7 @@ ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all lint types layers check bench corpus analysis-score studio clean
+.PHONY: help setup run test test-slow test-all crash lint types layers check bench corpus analysis-score studio clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -34,7 +36,11 @@ test: $(VENV)/.dev ## run the tests and print the coverage
 test-slow: $(VENV)/.dev $(VENV)/.studio ## run the tests that take long: many processes, a real server
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
+test-all: export SQUAD_CRASH := all
 test-all: test test-slow ## run all tests
+
+crash: $(VENV)/.base ## kill runs with SIGKILL at each of their points and resume them; N=200 for random kills besides
+	@$(BIN)/python tests/graph/crash_matrix.py --random $(N) --seed $(SEED) $(ARGS)
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	@$(BIN)/ruff check .
