@@ -102,7 +102,7 @@ def _resumed(run: Run, expected: dict[str, Any]) -> list[str]:
 def killed_at_random(run: Run, expected: dict[str, Any], rng: random.Random) -> list[str]:
     """Kill a run at a random moment, up to three times, and resume it; returns what is wrong afterwards."""
     for at in range(rng.choice([1, 1, 2, 3])):
-        child = run.resume() if at else run.begin()
+        child = run.resume(late=True) if at else run.begin()
         time.sleep(rng.uniform(0, expected["took_s"]))
         os.kill(child, signal.SIGKILL)  # ours, and not waited for yet: nobody else has that id
         if (status := ended(child)) not in {0, -signal.SIGKILL}:

@@ -52,11 +52,13 @@ class Late:
     """Holds up what goes to the checkpointer, so that the log is ahead of the thread for certain.
 
     What is held is let go once ``steps`` more steps were committed, or with ``None`` only at the end of a run, which
-    waits for it: LangGraph leaves no run before its checkpoints are stored.
+    waits for it: LangGraph leaves no run before its checkpoints are stored. ``most_s`` is the longest time in seconds
+    that anything is held, for a run that was resumed: where its last step is not run again, nobody would let go.
     """
 
     steps: int | None
     root_only: bool = False
+    most_s: float | None = None
     _commits: int = 0
     _root_is_free: bool = False
     _board_is_free: bool = False
@@ -74,7 +76,7 @@ class Late:
             due = None if self.steps is None else self._commits + self.steps
             held = asyncio.get_running_loop().create_future()
             self._held.append((due, is_root, held))
-            await held
+            await asyncio.wait([held], timeout=self.most_s)
 
     def committed(self) -> None:
         """Count a step that was committed."""

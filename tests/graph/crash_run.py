@@ -83,9 +83,11 @@ class Run:
         late = self.mode.late() if self.mode.late else None
         return forked(lambda: self._play(bare=self.mode.is_bare, late=late, deadly=deadly), self.folder / "trouble")
 
-    def resume(self) -> int:
-        """Start a process that goes on from whatever is stored, and stores everything at once; returns its id."""
-        return forked(lambda: self._play(bare=self.mode.resumed_bare), self.folder / "trouble")
+    def resume(self, *, late: bool = False) -> int:
+        """Start a process that goes on from whatever is stored, as late as the first one or at once; returns its id."""
+        bare = self.mode.resumed_bare
+        held = replace(self.mode.late(), most_s=1.0) if self.mode.late and bare and late else None
+        return forked(lambda: self._play(bare=bare, late=held), self.folder / "trouble")
 
     def found(self) -> dict[str, Any]:
         """Return what the last process that came to an end found there."""
