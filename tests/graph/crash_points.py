@@ -127,7 +127,7 @@ def put_in(points: Points, late: Late | None) -> None:
     wrap_in(OneHopSaver, "aput_writes", lambda _, config, *__, **___: f"writes of {_graph(config)}", before=False)
 
 
-def _act(step: Step, *_: Any) -> str:
+def _act(step: Step, *_: Any, **__: Any) -> str:
     at = f"{step.node.value}@{step.state['seq']}"
     AT.set(at)
     return f"act {at}"
