@@ -55,7 +55,7 @@ class Block(_Intervention):
 class AnswerGate(_Intervention):
     """Answer one gate; the last answer that was waited for lets the execution go on.
 
-    Without a ``gate_id`` it is the one that is open.
+    Without a ``gate_id`` it is the one that is open, or the one blocker among others.
     """
 
     kind: Literal["answer"] = "answer"
@@ -81,6 +81,9 @@ class AnswerGate(_Intervention):
         if self.gate_id is not None:
             return find_gate(row.id, gates, self.gate_id)
         waiting = [gate for gate in gates if gate.status == GateStatus.OPEN]
+        blockers = [gate for gate in waiting if gate.kind == GateKind.BLOCKER]
+        if len(waiting) > 1 and len(blockers) == 1:
+            return blockers[0]
         if len(waiting) != 1:
             which = "; ".join(f"{gate.id}: {gate.question[:80]}" for gate in waiting)
             raise GateError(f"{len(waiting)} gates are open; name one with gate_id: {which}")

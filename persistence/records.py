@@ -183,7 +183,8 @@ def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
     message, outcome = table(MessageRow), table(OutcomeRow)
     messages = select(func.count()).where(message.c.execution_id == execution_id)
     newest = select(outcome.c.subtask_id, func.max(outcome.c.turn).label("turn"))
-    newest_turn = newest.where(outcome.c.execution_id == execution_id).group_by(outcome.c.subtask_id).subquery()
+    of_plan = (outcome.c.execution_id == execution_id, outcome.c.round >= _since(connection, execution_id))
+    newest_turn = newest.where(*of_plan).group_by(outcome.c.subtask_id).subquery()
     done = (
         select(func.count())
         .select_from(outcome)
@@ -199,6 +200,14 @@ def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
         "subtasks_done": connection.execute(done).scalar_one(),
         "subtasks_total": len((execution.plan or {}).get("subtasks", [])),
     }
+
+
+def _since(connection: Connection, execution_id: UUID) -> int:
+    """Return the round in which the present plan was made: what was worked for an earlier one counts for nothing."""
+    row = table(TransitionRow)
+    since = row.c.delta["since"].as_integer()
+    query = select(since).where(row.c.execution_id == execution_id, since.is_not(None))
+    return connection.execute(query.order_by(row.c.seq.desc()).limit(1)).scalar() or 1
 
 
 def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:

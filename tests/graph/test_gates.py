@@ -1,5 +1,6 @@
 """Gates: the interrupt that a LangGraph client sees, the answers that it may send, and the orchestrator's own way."""
 
+from collections import Counter
 from uuid import UUID, uuid4
 
 import pytest
@@ -209,7 +210,7 @@ async def test_with_several_gates_resolving_names_them_and_takes_one(orchestrato
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         one = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="First?")
-        two = await orchestrator.escalate_to_human(db=db, execution_id=execution_id, reason="Second?")
+        two = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Second?")
         with pytest.raises(GateError) as caught:
             await orchestrator.resolve_blocker(
                 db=db, execution_id=execution_id, resolution="yes", next_state="planning"
@@ -226,6 +227,19 @@ async def test_with_several_gates_resolving_names_them_and_takes_one(orchestrato
         assert went == "planning"
     moves = (await orchestrator.get_execution_summary(execution_id))["transitions"]
     assert [move["to_state"] for move in moves] == ["analyzing", "blocked", "planning"]
+
+
+async def test_resolving_takes_the_one_blocker_beside_an_escalation(orchestrator, database, store):
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        await orchestrator.escalate_to_human(db=db, execution_id=execution_id, reason="Second?")
+        blocker = await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="First?")
+        words = {"resolution": "yes", "next_state": "planning"}
+        assert await orchestrator.resolve_blocker(db=db, execution_id=execution_id, **words) == "blocked"
+    gates = (await orchestrator.get_execution_summary(execution_id))["gates"]
+    assert {one["id"]: one["status"] for one in gates}[str(blocker.id)] == "answered"
+    assert Counter(one["status"] for one in gates) == {"answered": 1, "open": 1}
 
 
 async def test_new_input_to_an_open_thread_is_refused_and_to_an_ended_one_starts_anew(database):

@@ -262,7 +262,22 @@ async def test_the_newest_turn_of_assignments_and_outcomes_counts(database: Data
     assert (assigned["s"].member_id, assigned["s"].started_at, assigned["t"].started_at) == ("b", now, None)
     work = await database.read(lambda connection: load_work(connection, execution.id))
     assert [(one.member_id, one.outcome.status.value) for one in work] == [("a", "refused"), ("b", "done")]
-    assert (await database.read(lambda connection: load_progress(connection, execution.id)))["subtasks_done"] == 1
+    assert await done_of(database, execution) == 1
+
+
+async def test_what_was_done_for_an_earlier_plan_is_no_progress(database: Database, execution: Any) -> None:
+    now = utc_now()
+    done = Done("s", "a", 1, 1, Outcome(status=OutcomeStatus.DONE), now, now)
+    await database.write(lambda connection: store_effects(connection, execution.id, Effects(work=[done])))
+    assert await done_of(database, execution) == 1
+    move = move_of(execution.id, delta={"since": 2, "round": 2})
+    await database.write(lambda connection: apply_move(connection, move, Effects()))
+    assert await done_of(database, execution) == 0
+
+
+async def done_of(database: Database, execution: Any) -> int:
+    found = await database.read(lambda connection: load_progress(connection, execution.id))
+    return int(found["subtasks_done"])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
