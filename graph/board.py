@@ -96,7 +96,8 @@ class BoardNodes:
         if await self._store_groundwork(step, ground, plan):
             facts = await self._facts(step)
         team = _team(step, rules_of(step, facts, plan))
-        opening = Opening(state["seq"], state.get("round") or 1, facts, plan, requirements)
+        round_ = state.get("round") or 1
+        opening = Opening(step.drive.epoch, state["seq"], round_, facts, plan, requirements)
         self._services.boards.openings[step.execution_id] = opening
         found = encode({"plan": plan, "requirements": requirements})
         return found | {"team": team, "left": None, "added": list(dict.fromkeys([*ground.delta, *ground.made]))}
@@ -157,13 +158,14 @@ class BoardNodes:
         member = next(one for one in step.facts.squad.members if one.id == turn["member_id"])
 
         async def build() -> LiveBoard:
+            key, gone = (step.drive.epoch, turn["seq"], turn["round"]), set[str]()
             found = self._services.boards.openings.pop(step.execution_id, None)
-            if found is None or (found.seq, found.round) != (turn["seq"], turn["round"]):
-                ground = Groundwork(step)
+            if found is None or (found.epoch, found.seq, found.round) != key:
+                # opened by an earlier drive: some may have left, before a crash or because of a drain
+                ground, gone = Groundwork(step), await who_left(config)
                 facts, plan, requirements = await self._facts(step), await ground.plan(), await ground.requirements()
-                found = Opening(turn["seq"], turn["round"], facts, plan, requirements)
-            again = any(done.round >= turn["round"] for done in found.facts.work)
-            present = set(turn["team"]) - (await who_left(config) if again else set()) | {member.id}
+                found = Opening(*key, facts, plan, requirements)
+            present = set(turn["team"]) - gone | {member.id}
             rules = rules_of(step, found.facts, found.plan, present=present)
             return LiveBoard(rules, found.facts, found.plan, found.requirements)
 
@@ -212,7 +214,7 @@ def board_checkpoint(config: RunnableConfig) -> tuple[str, str]:
 
 
 async def who_left(config: RunnableConfig) -> set[str]:
-    """Return the members whose turn at this opening ended before a crash: LangGraph does not run theirs again."""
+    """Return the members whose turn at this opening ended in an earlier drive: LangGraph does not run theirs again."""
     where = config["configurable"]
     saver, (ns, checkpoint_id) = where.get("__pregel_checkpointer"), board_checkpoint(config)
     if not saver or isinstance(saver, bool):

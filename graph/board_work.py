@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from agents import Brief
-from delegation import Message, Outcome, OutcomeStatus, SquadMember, Subtask
-from graph.consulting import called
+from delegation import ExecutionBusy, Message, Outcome, OutcomeStatus, SquadMember, Subtask
+from graph.consulting import called, is_cancelled
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
 from graph.outside import Outside, scope_of
@@ -74,14 +74,14 @@ class MemberAtWork:
         while (subtask := await self.board.next(self.member.id)) is not None:
             try:
                 await self._one(subtask)
-            except MovedOn:  # close_board finds that out for itself
-                await self.board.close()
+            except MovedOn as moved:  # nobody works what cannot be stored; the driver looks whether it may go on
+                await self.board.close(elsewhere(self.step, moved))
             except asyncio.CancelledError:
                 self.board.give_back(subtask.id)
                 raise
             except Exception as error:  # noqa: BLE001 - the database's: close_board raises it, once all have left
                 await self.board.close(error)
-            if self.step.runtime.drain_requested:
+            if self.step.runtime.drain_requested or is_cancelled():
                 await self.board.close()
 
     async def _one(self, subtask: Subtask) -> None:
@@ -90,6 +90,8 @@ class MemberAtWork:
         self.board.begun[subtask.id] = started_at
         await self._tell(subtask, "in_progress")
         outcome = await self._act(subtask)
+        if outcome.status != OutcomeStatus.DONE and is_cancelled():
+            raise asyncio.CancelledError  # the agent made something else of it, which says nothing about the subtask
         turn = self._attempts(subtask) + 1
         done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
         effects = Effects(messages=[self._own(message) for message in outcome.messages], work=[done])
@@ -129,8 +131,7 @@ class MemberAtWork:
             async with asyncio.timeout(limit) as time:
                 outcome: Any = await called(self.step.settings, outside, agent.work, self._brief(subtask))
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_cancelled():
                 raise  # ours: the board or the run is being cancelled
             return failed(f"the agent was cancelled by something of its own: {error}")
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
@@ -172,6 +173,15 @@ class MemberAtWork:
             role=self.member.role.value,
             status=status,
         )
+
+
+def elsewhere(step: Step, moved: MovedOn) -> ExecutionBusy:
+    """Return the error for a board whose execution is not there any more, or not this driver's."""
+    return ExecutionBusy(
+        f"execution {step.execution_id} was moved by hand or taken over while its members worked; "
+        f"it is in {moved.status!r}",
+        hint=f"squad resume {step.execution_id} goes on from where it is",
+    )
 
 
 def failed(note: str) -> Outcome:

@@ -13,7 +13,7 @@ from graph.cli_driving import AT_REST, Desk, drive, summary_reply
 from graph.cli_output import Reply, screen, show_log, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
-from graph.context import settings_from
+from graph.context import RunSettings, settings_from
 from graph.fingerprint import BUILT_IN
 from graph.intake_plan import read_plan
 from graph.intake_text import clean
@@ -44,11 +44,12 @@ def perform(args: Namespace, task: Task | None, interrupts: Interrupts) -> Reply
 
 async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, interrupts: Interrupts) -> Reply:
     desk: Desk | None = None
-    console = screen()
-    interrupts.watch(lambda line: console.print(f"squad: {line}", soft_wrap=True, markup=False))
+    console, settings = screen(), _settings(args)
+    grace_s = settings.drain_grace_s if "grace" in args else None
+    interrupts.watch(lambda line: console.print(f"squad: {line}", soft_wrap=True, markup=False), grace_s)
     try:
         async with await _open(args) as database:
-            desk = Desk(args, database, _orchestrator(args, database), console)
+            desk = Desk(args, database, _orchestrator(args, database, settings), console)
             return await command(desk, task)
     except asyncio.CancelledError:
         if not interrupts.has_come:
@@ -56,12 +57,15 @@ async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, in
         raise _interrupted(args, desk) from None
 
 
-def _orchestrator(args: Namespace, database: Database) -> TaskOrchestrator:
-    chosen = {"approval": args.approval} if getattr(args, "approval", None) else {}
+def _settings(args: Namespace) -> RunSettings:
+    """Return the settings that a command drives with: what was typed, and the defaults."""
+    typed = {"approval": getattr(args, "approval", None), "drain_grace_s": getattr(args, "grace", None)}
+    return settings_from({name: value for name, value in typed.items() if value is not None})
+
+
+def _orchestrator(args: Namespace, database: Database, settings: RunSettings) -> TaskOrchestrator:
     migration = BUILT_IN.get(getattr(args, "migrate", None) or "")
-    return TaskOrchestrator(
-        database=database, settings=settings_from(chosen), migrations=[migration] if migration else []
-    )
+    return TaskOrchestrator(database=database, settings=settings, migrations=[migration] if migration else [])
 
 
 async def _open(args: Namespace) -> Database:

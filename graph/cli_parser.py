@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that help and complaints about usage come at 
 
 import argparse
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -52,6 +53,16 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--approval", choices=["none", "pm", "human"], help="who approves the plan and its assignments; default: pm"
     )
+    _driving(parser)
+
+
+def _driving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grace",
+        type=float,
+        metavar="SECONDS",
+        help="how long the running step may still take after a signal; default: 30",
+    )
 
 
 def _execution(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +72,7 @@ def _execution(parser: argparse.ArgumentParser) -> None:
 def _resume(parser: argparse.ArgumentParser) -> None:
     _execution(parser)
     _migrate(parser)
+    _driving(parser)
 
 
 def _migrate(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +84,7 @@ def _migrate(parser: argparse.ArgumentParser) -> None:
 
 
 def _answer(parser: argparse.ArgumentParser) -> None:
-    _execution(parser)
+    _resume(parser)
     parser.add_argument("gate", metavar="GATE", help="the question's id, as `squad status` shows it")
     parser.add_argument("text", nargs="?", metavar="TEXT", help="the answer in words")
     decisions = ["approve", "edit", "reject", "respond"]
@@ -80,7 +92,6 @@ def _answer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--next-state", metavar="STATE", help="where to go on; default: where it came from")
     parser.add_argument("--plan", metavar="FILE|-", help="with the decision edit: the plan to use instead, as JSON")
     parser.add_argument("--no-run", action="store_true", help="only answer; `squad resume` goes on later")
-    _migrate(parser)
 
 
 def _block(parser: argparse.ArgumentParser) -> None:
@@ -94,13 +105,21 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
-    "run": ("FILE|-|TEXT | --task ID [--approval WHO]", "work on a task until it ends or needs a human", _run),
-    "resume": ("ID [--migrate NAME]", "go on with an execution; one that has ended shows its summary", _resume),
+    "run": (
+        "FILE|-|TEXT | --task ID [--approval WHO] [--grace S]",
+        "work on a task until it ends or needs a human",
+        _run,
+    ),
+    "resume": (
+        "ID [--migrate NAME] [--grace S]",
+        "go on with an execution; one that has ended shows its summary",
+        _resume,
+    ),
     "status": ("ID", "show an execution's summary", _execution),
     "list": ("", "list the executions, newest first", _nothing),
     "log": ("ID", "list an execution's transitions", _execution),
     "answer": (
-        "ID GATE [TEXT] [--decision WORD] [--plan FILE] [--next-state STATE] [--no-run] [--migrate NAME]",
+        "ID GATE [TEXT] [--decision WORD] [--plan FILE] [--next-state STATE] [--no-run] [--migrate NAME] [--grace S]",
         "answer a question, and go on",
         _answer,
     ),
@@ -209,5 +228,7 @@ def _check(found: argparse.Namespace) -> None:
         raise UsageError("an answer needs its words", hint='squad answer ID GATE "text", or --decision approve')
     if found.command == "answer" and (found.decision == "edit") != (found.plan is not None):
         raise UsageError("--decision edit and --plan FILE go together", hint="`squad status ID --json` shows the plan")
+    if getattr(found, "grace", None) is not None and not 0 <= found.grace < math.inf:
+        raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
     if found.command == "block" and not found.text.strip():
         raise UsageError("the question to the human is empty", hint='squad block ID "Which API is meant?"')

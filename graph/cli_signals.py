@@ -1,4 +1,4 @@
-"""Stopping by a signal: the first one lets the running step end and its state be saved, the second ends at once."""
+"""Stopping by a signal: the first one gives the running step a time to end and saves it, the second ends at once."""
 
 import asyncio
 import os
@@ -36,7 +36,8 @@ class Interrupts:
     """Handles SIGINT and SIGTERM while it is entered.
 
     Until a task is watched, a signal raises ``Interrupted`` where the program is. Afterwards it cancels that task,
-    which drains: leaving an orchestrator's stream ends the running step, saves it and gives the lease back. Once
+    which drains: leaving an orchestrator's stream ends the running step, or cancels it once its grace period is over,
+    saves what there is and gives the lease back. Once
     nothing is left to be stopped, a first signal does nothing, so that what was done is also told.
 
     Args:
@@ -62,13 +63,19 @@ class Interrupts:
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_IGN if self._is_program else before)
 
-    def watch(self, say: Callable[[str], None]) -> None:
-        """Cancel the current task when a signal comes, and say what happens then."""
+    def watch(self, say: Callable[[str], None], grace_s: float | None = None) -> None:
+        """Cancel the current task when a signal comes, and say what happens then.
+
+        Args:
+            say: prints a line.
+            grace_s: how long the running step may still take, in seconds, where one may be running.
+        """
+        at_most = "" if grace_s is None else f", at most in {grace_s:g} s"
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # this is called from a coroutine
 
         def stop() -> None:
-            say("stopping once the running step has ended; a second signal stops at once")
+            say(f"stopping once the running step has ended{at_most}; a second signal stops at once")
             task.cancel()
 
         def cancel() -> None:

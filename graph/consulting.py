@@ -13,7 +13,7 @@ from graph.context import RunSettings
 from graph.outside import Outside, scope_of
 from graph.step import Step
 
-__all__ = ["called", "consult", "is_passing"]
+__all__ = ["called", "consult", "is_cancelled", "is_passing"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,12 @@ def is_passing(error: BaseException) -> bool:
     return getattr(error, "status_code", getattr(response, "status_code", None)) in _STATUSES
 
 
+def is_cancelled() -> bool:
+    """Tell whether the running task is being cancelled, also where an agent has caught that."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 async def called(settings: RunSettings, outside: Outside, agent: Callable[..., Awaitable[T]], *given: Any) -> T:
     """Call an agent, again with back-off where its trouble may pass; what is raised at the last try is raised.
 
@@ -57,7 +63,7 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
     retrying = AsyncRetrying(
         stop=stop_after_attempt(settings.max_attempts),
         wait=wait_random_exponential(multiplier=settings.retry_wait_s, max=settings.retry_ceiling_s),
-        retry=retry_if_exception(is_passing),
+        retry=retry_if_exception(lambda error: is_passing(error) and not is_cancelled()),
         before_sleep=_note,
         reraise=True,
     )
@@ -88,11 +94,12 @@ async def consult(step: Step, agent: RoleAgent, judgement: str, *given: Any, ret
     except EffectInDoubt:
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_cancelled():
             raise  # ours: the run is being cancelled
         raise AgentFailed(f"{who} was cancelled by something of its own: {error}") from error
     except Exception as error:
+        if is_cancelled():  # what the agent made of that says nothing about its judgement
+            raise asyncio.CancelledError from error
         if outside.doubt:  # ended by the time limit, amid the effect
             raise outside.doubt from error
         late = isinstance(error, TimeoutError) and time.expired()

@@ -27,6 +27,12 @@ class RunSettings(BaseModel):
     subtask_timeout_s: float = Field(
         default=900.0, gt=0, allow_inf_nan=False, description="How long one subtask may take, in seconds."
     )
+    drain_grace_s: float = Field(
+        default=30.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a running step may go on once the run is to stop, in seconds; then it is cancelled.",
+    )
     on_failure: Literal["fail", "ask"] = Field(
         default="fail",
         description="When a subtask or a judgement fails: fail gives the task up; ask waits for a human.",
@@ -53,13 +59,15 @@ class RunSettings(BaseModel):
 
 
 def chosen_settings(context: RunSettings | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the settings that a caller chose, as JSON values; those that were left out are not among them.
+    """Return the settings that a caller chose for the execution, as JSON values; those left out are not among them.
+
+    Neither is the grace period: how long a stop may take is the business of each run, not of the execution.
 
     Raises:
         ConfigurationError: a setting is unknown or out of range.
     """
     settings = context if isinstance(context, RunSettings) else settings_from(context or {})
-    return settings.model_dump(mode="json", exclude_unset=True)
+    return settings.model_dump(mode="json", exclude_unset=True, exclude={"drain_grace_s"})
 
 
 def settings_from(values: Mapping[str, Any]) -> RunSettings:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
@@ -12,17 +14,30 @@ from sqlalchemy import Connection
 
 from delegation import ExecutionBusy
 from graph.context import RunSettings
+from graph.control import DriveControl
 from graph.events import Event
-from graph.lifecycle import FINAL_STATES
+from graph.lifecycle import FINAL_STATES, WorkflowState
 from graph.terms import Terms
-from persistence import Database, Done, Facts, TransitionLog, keep_terms, lease, load_facts, load_log
+from persistence import (
+    Database,
+    Done,
+    Facts,
+    TransitionLog,
+    keep_terms,
+    lease,
+    load_facts,
+    load_log,
+    settled,
+    unmark_started,
+)
 
 __all__ = ["Drive", "Drives", "Sink"]
 
 log = logging.getLogger(__name__)
 
 Sink = Callable[[Event], Awaitable[None]]
-RENEW_S = lease.LEASE_S / 3
+_Taken = tuple[int, RunSettings, Facts, TransitionLog]
+"""What is known once a lease is taken: its epoch, the settings that hold, and where the execution stands."""
 
 
 @dataclass(eq=False)
@@ -78,6 +93,7 @@ class Drives:
         self._starting: set[UUID] = set()
         self._joining: dict[tuple[UUID, int], asyncio.Future[Drive]] = {}
         self._keeper: asyncio.Task[None] | None = None
+        self._awaited: Counter[UUID] = Counter()
 
     async def start(
         self,
@@ -106,21 +122,30 @@ class Drives:
             )
         self._starting.add(execution_id)
         try:
-            epoch, settings, facts, log = await self._database.write(
-                lambda connection: self._take(connection, execution_id, terms)
-            )
+            epoch, settings, facts, log = await self._taken(execution_id, terms)
         finally:
             self._starting.discard(execution_id)
         had_plan = log.row.plan is not None
         drive = Drive(execution_id, epoch, control, facts, settings, sink, kept, log=log, had_plan=had_plan)
         self._drives[execution_id] = drive
+        self._hurry(execution_id)
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")
         return drive
 
-    def _take(
-        self, connection: Connection, execution_id: UUID, terms: Terms
-    ) -> tuple[int, RunSettings, Facts, TransitionLog]:
+    async def _taken(self, execution_id: UUID, terms: Terms) -> _Taken:
+        """Take the lease; one that is taken for a caller who is cancelled meanwhile is given back."""
+        write = self._database.write
+        taking = asyncio.ensure_future(write(lambda connection: self._take(connection, execution_id, terms)))
+        try:
+            return await settled(taking)
+        except asyncio.CancelledError:
+            if not taking.cancelled() and not taking.exception():
+                epoch = taking.result()[0]
+                await write(lambda connection: lease.release(connection, execution_id, epoch))
+            raise
+
+    def _take(self, connection: Connection, execution_id: UUID, terms: Terms) -> _Taken:
         epoch, row = lease.acquire(connection, execution_id, self._owner)
         if row.status in FINAL_STATES:  # nothing of it goes on, under whatever terms
             settings = RunSettings()
@@ -128,6 +153,8 @@ class Drives:
             agreed = terms.agree(connection, row)
             keep_terms(connection, execution_id, agreed.columns)
             settings = agreed.settings
+        if row.status == WorkflowState.IN_PROGRESS:  # what an earlier driver had at work is at work no more
+            unmark_started(connection, execution_id)
         return epoch, settings, load_facts(connection, row), load_log(connection, execution_id, row)
 
     async def of_run(self, execution_id: UUID, control: RunControl | None, terms: Terms) -> Drive:
@@ -156,6 +183,26 @@ class Drives:
             if not self._drives:
                 await self._stop_renewing()
 
+    @contextmanager
+    def awaited(self, execution_id: UUID) -> Iterator[None]:
+        """While this is entered, whoever drives the execution in this process does not wait for a listener.
+
+        For whoever waits for something that the driver is to do: it may be the listener itself.
+        """
+        self._awaited[execution_id] += 1
+        self._hurry(execution_id)
+        try:
+            yield
+        finally:
+            self._awaited[execution_id] -= 1
+            self._hurry(execution_id)
+            self._awaited += Counter()  # forgets those at zero
+
+    def _hurry(self, execution_id: UUID) -> None:
+        drive = self._drives.get(execution_id)
+        if drive and isinstance(drive.control, DriveControl):
+            drive.control.expect(self._awaited[execution_id])
+
     async def drain(self) -> None:
         """Ask every drive to start nothing more, and wait until what they have at work is stored."""
         kept = [drive for drive in self._drives.values() if drive.kept and drive.control]
@@ -173,7 +220,7 @@ class Drives:
 
     async def _keep(self) -> None:
         while self._drives:
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(lease.LEASE_S / 3)
             for drive in [one for one in self._drives.values() if one.has_lapsed]:
                 del self._drives[drive.execution_id]
             alive = [one.execution_id for one in self._drives.values() if one.kept or one.running]

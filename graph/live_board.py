@@ -27,8 +27,9 @@ WATCH_S = 0.2
 
 @dataclass(frozen=True)
 class Opening:
-    """What was found when the board was opened, at which transition and in which round."""
+    """What was found when the board was opened, under which lease, at which transition and in which round."""
 
+    epoch: int
     seq: int
     round: int
     facts: BoardFacts

@@ -21,6 +21,7 @@ from delegation import (
 )
 from graph.engine import Planned, WorkflowEngine
 from graph.interventions import Intervention
+from graph.services import drives_of
 from persistence import (
     Database,
     add_request,
@@ -54,21 +55,23 @@ class Request:
     async def wait(self) -> Any:
         """Wait until the request has been honoured and return its value.
 
-        Should its driver die before, the request is honoured here.
+        Should its driver die before, the request is honoured here. It may be awaited inside the loop over the driver's
+        own stream: meanwhile the driver does not wait for its listener, who hears later of what happens.
 
         Raises:
             SquadError: the request was refused; the error is the one that an intervention at once would have raised.
         """
-        while True:
-            row, driver = await self.database.read(self._look)
-            if row.status == "done":
-                return row.outcome.get("value")
-            if row.status == "refused":
-                raise _as_error(row.outcome)
-            if driver is None:
-                await honour_next(self.database, self.engine, self.execution_id)
-            else:
-                await asyncio.sleep(_POLL_S)
+        with drives_of(self.database).awaited(self.execution_id):
+            while True:
+                row, driver = await self.database.read(self._look)
+                if row.status == "done":
+                    return row.outcome.get("value")
+                if row.status == "refused":
+                    raise _as_error(row.outcome)
+                if driver is None:
+                    await honour_next(self.database, self.engine, self.execution_id)
+                else:
+                    await asyncio.sleep(_POLL_S)
 
     def _look(self, connection: Connection) -> tuple[Any, Any]:
         return load_request(connection, self.number), lease.driver(connection, self.execution_id)

@@ -4,9 +4,10 @@ from persistence import lease
 from persistence.context import DatabaseContextStore
 from persistence.creation import create_execution, insert_squad, insert_task, keep_terms
 from persistence.database import Database
-from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects
+from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects, unmark_started
 from persistence.forks import copy_execution
 from persistence.gates import claim_gate, withdraw_gates
+from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.messages import DatabaseMessageStore
 from persistence.moves import Move, MovedOn, apply_move, guard
@@ -92,10 +93,12 @@ __all__ = [
     "note_failed_intent",
     "on_session",
     "requests_waiting",
+    "settled",
     "squad_of",
     "store_effects",
     "task_of",
     "unit",
+    "unmark_started",
     "utc_now",
     "withdraw_gates",
 ]

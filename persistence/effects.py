@@ -25,7 +25,16 @@ from persistence.tables import (
     utc_now,
 )
 
-__all__ = ["Done", "Effects", "Handover", "Record", "mark_started", "message_values", "store_effects"]
+__all__ = [
+    "Done",
+    "Effects",
+    "Handover",
+    "Record",
+    "mark_started",
+    "message_values",
+    "store_effects",
+    "unmark_started",
+]
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,11 @@ def mark_started(connection: Connection, execution_id: UUID, subtask_id: str, at
     connection.execute(_mark_started(), {"execution": execution_id, "subtask": subtask_id, "new_started_at": at})
 
 
+def unmark_started(connection: Connection, execution_id: UUID) -> None:
+    """Take back every note of a subtask's beginning: nothing of the execution is at work."""
+    connection.execute(_unmark_started(), {"execution": execution_id})
+
+
 def _store_handovers(connection: Connection, execution_id: UUID, handovers: list[Handover], at: datetime) -> None:
     turns = _turns(connection, execution_id) if handovers else {}
     rows = [
@@ -207,6 +221,13 @@ def _set_columns(names: tuple[str, ...]) -> Update:
     row = table(ExecutionRow)
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*names, "updated_at")}
     return update(row).where(row.c.id == bindparam("key")).values(new)
+
+
+@cache
+def _unmark_started() -> Update:
+    row = table(AssignmentRow)
+    marked = (row.c.execution_id == bindparam("execution"), row.c.started_at.is_not(None))
+    return update(row).where(*marked).values(started_at=None)
 
 
 @cache

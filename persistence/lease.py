@@ -16,7 +16,7 @@ from delegation import ExecutionBusy
 from persistence.records import load_execution
 from persistence.tables import FINAL_STATES, ExecutionRow, table, utc_now
 
-__all__ = ["LEASE_S", "Owner", "acquire", "driver", "release", "renew"]
+__all__ = ["LEASE_S", "Owner", "acquire", "busy", "driver", "holder", "lost", "release", "renew"]
 
 LEASE_S = 10.0
 """How long a lease lasts without renewal, in seconds: the longest wait for an owner on another host that died."""
@@ -64,7 +64,8 @@ def _born(pid: int) -> float:
 def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> tuple[int, Row[Any]]:
     """Take the execution's lease; returns its epoch, which every commit of this driver names, and the row.
 
-    An ended execution needs no lease: nothing of it can move.
+    An ended execution needs no lease: nothing of it can move. An owner that let its lease run out is stuck, wherever
+    it is: it is not waited for, and should it go on one day, it commits nothing, since the epoch is another.
 
     Raises:
         NotFound: there is no such execution.
@@ -75,23 +76,32 @@ def acquire(connection: Connection, execution_id: UUID, owner: Owner) -> tuple[i
     epoch = int(found.lease_epoch)
     if found.status in FINAL_STATES:
         return epoch, found
-    if found.lease_owner and found.lease_owner != str(owner) and found.lease_until > utc_now():
-        holder = Owner.parse(found.lease_owner)
-        if not holder.is_dead():
-            raise busy(execution_id, holder, found.lease_until)
+    other = holder(found) if found.lease_owner != str(owner) else None
+    if other:
+        raise busy(execution_id, other, found.lease_until)
     values = {"new_owner": str(owner), "new_until": _until(), "new_epoch": epoch + 1}
     connection.execute(_take(), values | {"key": execution_id})
     return epoch + 1, found
 
 
-def busy(execution_id: UUID, holder: Owner, until: datetime) -> ExecutionBusy:
+def busy(execution_id: UUID, other: Owner, until: datetime) -> ExecutionBusy:
     """Return the error that says who drives the execution."""
-    elsewhere = holder.host != socket.gethostname()
-    where = f"process {holder.pid}" + (f" on {holder.host}" if elsewhere else "")
+    elsewhere = other.host != socket.gethostname()
+    where = f"process {other.pid}" + (f" on {other.host}" if elsewhere else "")
     return ExecutionBusy(
         f"execution {execution_id} is being driven by {where}",
         hint="wait for it, or send it a request: answer, block, cancel",
         until=until if elsewhere else None,
+    )
+
+
+def lost(row: Row[Any]) -> ExecutionBusy:
+    """Return the error of a driver whose lease another one has taken over."""
+    if other := holder(row):
+        return busy(row.id, other, row.lease_until)
+    return ExecutionBusy(
+        f"execution {row.id} was taken over by another driver, since the lease of this one had run out",
+        hint=f"squad resume {row.id} goes on from where that one has left it",
     )
 
 
@@ -111,11 +121,16 @@ def driver(connection: Connection, execution_id: UUID) -> Owner | None:
     """Return the living driver of the execution, or None where nobody drives it."""
     row = table(ExecutionRow)
     query = select(row.c.lease_owner, row.c.lease_until).where(row.c.id == execution_id)
-    found = connection.execute(query).one_or_none()
-    if found is None or not found.lease_owner or found.lease_until <= utc_now():
+    found: Any = connection.execute(query).one_or_none()
+    return holder(found) if found else None
+
+
+def holder(row: Row[Any]) -> Owner | None:
+    """Return the living driver that an execution's row names: one whose lease has not run out."""
+    if not row.lease_owner or row.lease_until <= utc_now():
         return None
-    holder = Owner.parse(found.lease_owner)
-    return None if holder.is_dead() else holder
+    owner = Owner.parse(row.lease_owner)
+    return None if owner.is_dead() else owner
 
 
 def _until() -> datetime:

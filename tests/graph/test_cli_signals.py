@@ -89,6 +89,35 @@ def test_a_signal_lets_the_running_step_end_and_says_how_to_go_on(
     check_whole(document(capsys.readouterr().out), file)
 
 
+def test_a_step_that_outlasts_its_grace_period_is_cancelled_and_worked_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / ".squad" / "squad.db"
+    with Running("run", LOGIN, "--grace", "0.4", cwd=tmp_path, pause=50.0) as running:
+        execution = running.execution()
+        running.wait_for("S1: in_progress")
+        time.sleep(0.5)  # until the beginning is noted
+        running.send(signal.SIGTERM)
+        running.wait_for("at most in 0.4 s; a second signal stops at once")
+        assert running.end() == 75
+    assert f"hint: squad resume {execution}" in running.stderr
+    assert rows(file, "SELECT status, lease_owner FROM executions") == [("in_progress", None)]
+    assert not rows(file, "SELECT * FROM outcomes")
+    assert main(["status", execution, "--json", "--db", str(file)]) == 0
+    assert {one["status"] for one in document(capsys.readouterr().out)["subtasks"]} == {"pending"}
+    assert main(["resume", execution, "--json", "--db", str(file)]) == 0
+    check_whole(document(capsys.readouterr().out), file)
+
+
+@pytest.mark.parametrize("grace", ["-1", "nan", "inf", "soon"])
+def test_a_grace_period_that_is_no_time_is_refused(
+    grace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "Add a login page", f"--grace={grace}", "--db", str(tmp_path / "squad.db")]) == 64
+    assert "--grace" in capsys.readouterr().err
+    assert not (tmp_path / "squad.db").exists()
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with Running("run", LOGIN, cwd=tmp_path, pause=20.0) as running:
         execution = running.execution()
