@@ -173,6 +173,15 @@ def expectations(modes: list[Mode], folder: Path, pace_s: float = 0.0) -> Expect
     return {(name, mode.name): expected_of(folder, name, mode, pace_s) for name in TASKS for mode in ways}
 
 
+def not_told(expected: Expected, way: str) -> list[str]:
+    """Return what the scenarios should hold and do not: every state, each kind of gate, refusal, rework, failure."""
+    left = [loads(row) for name in TASKS for rows in expected[name, way]["rows"].values() for row in rows]
+    words = {word for row in left for word in row if isinstance(word, str)}
+    reworks = [row for row in left if row[1:3] == ["reviewing", "in_progress"]]
+    wanted = {*VALID_TRANSITIONS, "approval", "blocker", "refused"}
+    return sorted(wanted - words) + ([] if reworks else ["rework"])
+
+
 def matrix(modes: list[Mode], sample: int | None, seed: int, expected: Expected) -> list[Trial]:
     """Return a trial for each point of each scenario in each mode, or for so many of a mode that a seed picks."""
     trials: list[Trial] = []
@@ -198,6 +207,8 @@ def main() -> int:
     if ended(forked(lambda: make_template(folder), folder / "trouble")):
         raise SystemExit((folder / "trouble").read_text())
     plain = expectations(modes, folder)
+    if lacking := [f"{name}: {what}" for name in {mode.name for mode in modes} for what in not_told(plain, name)]:
+        raise SystemExit("the scenarios no longer hold what is to be killed: " + ", ".join(lacking))
     wrong = _survey(matrix(modes, arguments.sample, arguments.seed, plain), folder, plain, arguments.jobs)
     if arguments.random:
         paced = expectations(modes, folder, PACE_S)

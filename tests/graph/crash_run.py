@@ -16,14 +16,19 @@ from crash_scenario import SQUAD, TASKS, Ledger, account, agents, committed
 from langgraph.types import Command
 from sqlalchemy import select
 
-from graph import TaskOrchestrator, build_graph
+from graph import RunSettings, TaskOrchestrator, build_graph
 from persistence import Database, SquadService, TaskService
 from persistence.tables import ExecutionRow, table
 
 __all__ = ["MODES", "Mode", "Run", "ended", "forked", "make_template"]
 
 THREAD = "crash"
-ANSWER = "argon2id"
+SETTINGS = RunSettings(approval="human")
+ANSWERS: dict[str, dict[str, Any]] = {
+    "approval": {"decision": "approve", "text": "go on"},
+    "blocker": {"decision": "respond", "text": "argon2id"},
+}
+"""What a human says to each kind of gate: one asks for approval of the plan, and one is a member's question."""
 LIMIT_S = 30
 """How long one process of a run may take, in seconds, on a machine that does other things too: then it hangs."""
 
@@ -121,21 +126,21 @@ class Run:
         while True:
             if late:
                 late.start()
-            output = await graph.ainvoke(given, config, durability=self.mode.durability)
+            output = await graph.ainvoke(given, config, durability=self.mode.durability, context=SETTINGS)
             if not (asked := output.get("__interrupt__")):
                 return
-            gates = [request["args"]["id"] for request in asked[0].value["action_requests"]]
-            given = Command(resume={gate: {"decision": "respond", "text": ANSWER} for gate in gates})
+            gates = [request["args"] for request in asked[0].value["action_requests"]]
+            given = Command(resume={gate["id"]: ANSWERS[gate["kind"]] for gate in gates})
 
     async def _by_the_orchestrator(self, database: Database) -> None:
-        orchestrator = TaskOrchestrator(database=database, agents=agents(self.ledger))
+        orchestrator = TaskOrchestrator(database=database, agents=agents(self.ledger), settings=SETTINGS)
         if not await _executions(database):
             await self._execute_task(database, orchestrator)
         [execution] = await _executions(database)
         while (summary := await orchestrator.run(execution.id))["status"] == "blocked":
             for gate in summary["gates"]:
                 if gate["status"] == "open":
-                    await orchestrator.answer(execution.id, gate["id"], text=ANSWER)
+                    await orchestrator.answer(execution.id, gate["id"], **ANSWERS[gate["kind"]])
 
     async def _execute_task(self, database: Database, orchestrator: TaskOrchestrator) -> None:
         ids = loads((self.folder.parent / "ids").read_text())
