@@ -175,11 +175,15 @@ def expectations(modes: list[Mode], folder: Path, pace_s: float = 0.0) -> Expect
 
 def not_told(expected: Expected, way: str) -> list[str]:
     """Return what the scenarios should hold and do not: every state, each kind of gate, refusal, rework, failure."""
-    left = [loads(row) for name in TASKS for rows in expected[name, way]["rows"].values() for row in rows]
-    words = {word for row in left for word in row if isinstance(word, str)}
-    reworks = [row for row in left if row[1:3] == ["reviewing", "in_progress"]]
-    wanted = {*VALID_TRANSITIONS, "approval", "blocker", "refused"}
-    return sorted(wanted - words) + ([] if reworks else ["rework"])
+    rows = {
+        table: [loads(row) for name in TASKS for row in expected[name, way]["rows"][table]]
+        for table in ("transitions", "gates", "outcomes")
+    }
+    told = {state for row in rows["transitions"] for state in row[1:3]}
+    told |= {f"{row[1]} gate" for row in rows["gates"]} | {f"{row[4]} subtask" for row in rows["outcomes"]}
+    told |= {"rework" for row in rows["transitions"] if row[1:3] == ["reviewing", "in_progress"]}
+    wanted = {*VALID_TRANSITIONS, "approval gate", "blocker gate", "refused subtask", "failed subtask", "rework"}
+    return sorted(wanted - told)
 
 
 def matrix(modes: list[Mode], sample: int | None, seed: int, expected: Expected) -> list[Trial]:
