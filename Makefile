@@ -19,7 +19,7 @@ ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all crash lint types layers check bench corpus analysis-score studio clean
+.PHONY: help setup run test test-slow test-all crash lint types layers check bench corpus analysis-score notify studio clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -65,6 +65,8 @@ analysis-score: $(VENV)/.base ## score how well the rules tell bugs, features an
 	@$(if $(CSV),,$(error which file? make analysis-score CSV=path, with the columns repo, label, title, body))
 	@$(BIN)/python tests/benchmarks/analysis_score.py $(CSV)
 
+notify: $(VENV)/.notify ## install what notifications need
+
 studio: $(VENV)/.studio ## serve the graph for LangGraph Studio on 127.0.0.1; PORT=number for another port
 	@$(QUIET) $(BIN)/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --no-reload
 
@@ -90,6 +92,10 @@ $(VENV)/.base: requirements.txt pyproject.toml $(VENV)/.made
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.base
 	@echo "installing what the tests and the checks need, once"
 	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.notify: requirements-notify.txt $(VENV)/.base
+	@$(PIP) install -r requirements-notify.txt
 	@touch $@
 
 $(VENV)/.studio: requirements-studio.txt $(VENV)/.base

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from graph.lifecycle import VALID_TRANSITIONS, WorkflowState
     from graph.orchestrator import TaskOrchestrator
     from graph.requests import Request
+    from graph.sinks import Sinks
+    from graph.watch import Served
 
 __all__ = [
     "VALID_TRANSITIONS",
@@ -37,6 +39,8 @@ __all__ = [
     "NotFound",
     "Request",
     "RunSettings",
+    "Served",
+    "Sinks",
     "SquadError",
     "StaleTransition",
     "TaskOrchestrator",
@@ -51,6 +55,8 @@ _HOMES = {
     "Migration": "graph.fingerprint",
     "Request": "graph.requests",
     "RunSettings": "graph.context",
+    "Served": "graph.watch",
+    "Sinks": "graph.sinks",
     "TaskOrchestrator": "graph.orchestrator",
     "WorkflowEngine": "graph.engine",
     "WorkflowState": "graph.lifecycle",

@@ -22,7 +22,20 @@ from delegation import (
 )
 from graph.lifecycle import VALID_TRANSITIONS, WorkflowState, check_move
 
-__all__ = ["RESPONSE_SCHEMA", "Exit", "check_answer", "checked_answer", "exit_from", "interrupt_payload", "read_resume"]
+__all__ = [
+    "BY_DEADLINE",
+    "RESPONSE_SCHEMA",
+    "Exit",
+    "check_answer",
+    "check_decision",
+    "checked_answer",
+    "exit_from",
+    "interrupt_payload",
+    "read_resume",
+]
+
+BY_DEADLINE = "deadline"
+"""Who gave an answer that nobody gave in time."""
 
 _FIELDS = ("decision", "text", "next_state", "plan", "answered_by")
 
@@ -131,8 +144,20 @@ def check_answer(gate: Gate, answer: Answer, row: Row[Any]) -> None:
     """Check that the gate takes the answer, as the execution's row stands now.
 
     Raises:
-        GateError: the gate is closed, does not allow the decision, is about something that has changed since, or the
-            decision lacks its words or its plan, or has a plan that cannot be worked.
+        GateError: the gate is closed, is about something that has changed since, does not take the decision, or its
+            plan cannot be worked.
+        InvalidTransition: the next state is not one that a blocked execution may go to.
+    """
+    check_decision(gate, answer)
+    _check_subject(gate, answer, row)
+    _check_plan(answer, row)
+
+
+def check_decision(gate: Gate, answer: Answer) -> None:
+    """Check what can be known of an answer without looking at the execution.
+
+    Raises:
+        GateError: the gate is closed, does not allow the decision, or the decision lacks its words or its plan.
         InvalidTransition: the next state is not one that a blocked execution may go to.
     """
     if gate.status != GateStatus.OPEN:
@@ -144,8 +169,10 @@ def check_answer(gate: Gate, answer: Answer, row: Row[Any]) -> None:
         )
     if answer.decision == Decision.RESPOND and not (answer.text or "").strip():
         raise GateError("an answer needs its words", hint="give a text")
-    _check_subject(gate, answer, row)
-    _check_plan(answer, row)
+    if answer.decision == Decision.EDIT and answer.plan is None:
+        raise GateError("the decision edit needs a plan", hint="take the gate's metadata.plan, and change it")
+    if answer.plan is not None and answer.decision != Decision.EDIT:
+        raise GateError("a plan goes with the decision edit")
     check_move(WorkflowState.BLOCKED, _next_state(gate, answer))
 
 
@@ -161,12 +188,8 @@ def _check_subject(gate: Gate, answer: Answer, row: Row[Any]) -> None:
 
 
 def _check_plan(answer: Answer, row: Row[Any]) -> None:
-    if answer.decision == Decision.EDIT and answer.plan is None:
-        raise GateError("the decision edit needs a plan", hint="take the gate's metadata.plan, and change it")
     if answer.plan is None:
         return
-    if answer.decision != Decision.EDIT:
-        raise GateError("a plan goes with the decision edit")
     criteria = [one["text"] for one in (row.requirements or {}).get("criteria", [])]
     try:
         check_plan(answer.plan, criteria)
@@ -194,7 +217,8 @@ def exit_from(gates: Sequence[Gate], round_: int) -> Exit:
     answers = [(gate, Answer.model_validate(gate.answer)) for gate in answered]
     gate, answer = max(enumerate(answers), key=lambda pair: (_weight(*pair[1]), pair[0]))[1]
     if _gives_up(gate, answer):
-        return Exit(WorkflowState.FAILED, f"given up by a human: {answer.text or gate.question}")
+        who = "at the deadline" if answer.answered_by == BY_DEADLINE else "by a human"
+        return Exit(WorkflowState.FAILED, f"given up {who}: {answer.text or gate.question}")
     words = "; ".join(answer.text or answer.decision.value for _, answer in answers)
     to_state = WorkflowState(_next_state(gate, answer))
     if answer.decision != Decision.EDIT:

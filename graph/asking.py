@@ -1,12 +1,16 @@
 """How a question to a human is told: in the audit log and as a message, whoever opens its gate."""
 
+import logging
 from collections.abc import Sequence
 from uuid import UUID
 
 from delegation import Approval, GateKind, Message, MessageType, NewGate, Plan, SquadMember
+from graph.intake_text import ascii_safe
 from persistence import Effects, Move
 
-__all__ = ["approval_gate", "question_for", "tell_of_gates"]
+__all__ = ["approval_gate", "call_for_a_human", "log_gates", "question_for", "tell_of_gates"]
+
+logger = logging.getLogger("squad.gates")
 
 
 def tell_of_gates(execution_id: UUID, effects: Effects) -> None:
@@ -14,6 +18,13 @@ def tell_of_gates(execution_id: UUID, effects: Effects) -> None:
     for gate in effects.gates:
         effects.log("gate", gate.question, gate_id=str(gate.id), kind=gate.kind.value)
         effects.messages.append(call_for_a_human(execution_id, gate))
+
+
+def log_gates(execution_id: UUID, gates: Sequence[NewGate]) -> None:
+    """Write one line for each gate that has been opened, whether or not anybody else is told of it."""
+    for gate in gates:
+        question = ascii_safe(" ".join(gate.question.split()))[:500]
+        logger.info("%s %s of execution %s is open: %s", gate.kind.value, gate.id, execution_id, question)
 
 
 def call_for_a_human(execution_id: UUID, gate: NewGate) -> Message:

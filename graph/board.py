@@ -90,9 +90,7 @@ class BoardNodes:
         facts = await self._facts(step)
         if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:
             ground.made.append("assignments")
-            approval = await ground.delegate()
-            if step.settings.approval == "human":  # nothing is worked on a plan that was made up for and not approved
-                return await step.commit(await ground.wait_for_approval(approval)) | {"team": []}
+            await ground.delegate()
         if await self._store_groundwork(step, ground, plan):
             facts = await self._facts(step)
         team = _team(step, rules_of(step, facts, plan))

@@ -41,6 +41,8 @@ def _attempt(words: Sequence[str], interrupts: Interrupts) -> int:
     except SystemExit:  # help was asked for, and printed
         return 0
     except (UsageError, Interrupted) as error:
+        if isinstance(error, Interrupted) and words[0] == "watch":
+            return 0  # a service that was asked to stop, before it had begun
         exit_status = USAGE if isinstance(error, UsageError) else INTERRUPTED
         return _tell(words, exit_status, error.code, error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - the outermost place: nothing but one line may reach the reader
@@ -93,6 +95,8 @@ def _write(reply: "Reply", words: Sequence[str]) -> int:
         hint = "what was done is stored; write it somewhere else"
         show_error({"code": "output", "message": str(error), "hint": hint}, as_json=False)
         return FAILED
+    if reply.afterwards:
+        reply.afterwards()
     return reply.exit_status
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from graph.cli_driving import AT_REST, Desk, drive, summary_reply
 from graph.cli_output import Reply, screen, show_log, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
+from graph.cli_watching import database_of_environment, sinks_of_environment, tell_sinks, watch
 from graph.context import RunSettings, settings_from
 from graph.fingerprint import BUILT_IN
 from graph.intake_plan import read_plan
@@ -39,7 +41,10 @@ def perform(args: Namespace, task: Task | None, interrupts: Interrupts) -> Reply
     for name, what in (("execution", "an execution"), ("gate", "a gate"), ("task", "a task")):
         if getattr(args, name, None) is not None:
             setattr(args, name, as_uuid(getattr(args, name), what))
-    return asyncio.run(_at_a_desk(args, command, task, interrupts))
+    reply = asyncio.run(_at_a_desk(args, command, task, interrupts))
+    if args.command in _ASKING and os.environ.get("SQUAD_NOTIFY", "").strip():
+        return replace(reply, afterwards=partial(tell_sinks, args, interrupts))
+    return reply
 
 
 async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, interrupts: Interrupts) -> Reply:
@@ -65,12 +70,17 @@ def _settings(args: Namespace) -> RunSettings:
 
 def _orchestrator(args: Namespace, database: Database, settings: RunSettings) -> TaskOrchestrator:
     migration = BUILT_IN.get(getattr(args, "migrate", None) or "")
-    return TaskOrchestrator(database=database, settings=settings, migrations=[migration] if migration else [])
+    return TaskOrchestrator(
+        database=database,
+        settings=settings,
+        migrations=[migration] if migration else [],
+        notify=sinks_of_environment() if args.command == "watch" else None,
+    )
 
 
 async def _open(args: Namespace) -> Database:
     try:
-        return await Database.open(args.db or os.environ.get("SQUAD_DATABASE_URL", "").strip() or None)
+        return await Database.open(args.db or database_of_environment())
     except OSError as error:  # the default's folder cannot be made
         raise DatabaseError(f".squad: {error.strerror or error}", hint="name another database with --db") from None
 
@@ -176,9 +186,16 @@ async def _block(desk: Desk, _task: Task | None) -> Reply:
     if not question:
         raise InputError("the question to the human is empty", hint='squad block ID "Which API is meant?"')
     metadata = {"severity": clean(args.severity).strip()} if args.severity else {}
+    default = clean(args.default).strip() if args.default is not None else None
     async with desk.database.session() as db:
         done = await desk.orchestrator.handle_blocker(
-            db=db, execution_id=args.execution, blocker_description=question, blocker_metadata=metadata
+            db=db,
+            execution_id=args.execution,
+            blocker_description=question,
+            blocker_metadata=metadata,
+            remind_at=args.remind_in,
+            deadline=args.deadline_in,
+            default_answer=default,
         )
     return await _intervened(desk, done)
 
@@ -190,6 +207,11 @@ async def _cancel(desk: Desk, _task: Task | None) -> Reply:
             db=db, execution_id=desk.args.execution, reason="by hand, on the command line"
         )
     return await _intervened(desk, done)
+
+
+async def _watch(desk: Desk, _task: Task | None) -> Reply:
+    """Serve what is due."""
+    return await watch(desk)
 
 
 async def _intervened(desk: Desk, done: object) -> Reply:
@@ -217,4 +239,8 @@ _COMMANDS: dict[str, _Command] = {
     "answer": _answer,
     "block": _block,
     "cancel": _cancel,
+    "watch": _watch,
 }
+
+_ASKING = {"run", "resume", "answer", "block"}
+"""The commands after which a human may be needed."""

@@ -20,11 +20,15 @@ Show = Callable[[Console], None]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a command answers: the document as JSON values, the same for a person, and the exit status."""
+    """What a command answers: the document as JSON values, the same for a person, and the exit status.
+
+    ``afterwards`` is called once the document is out; nothing that it does changes the answer.
+    """
 
     document: Any
     show: Show
     exit_status: int = 0
+    afterwards: Callable[[], None] | None = None
 
 
 class OutputError(Exception):

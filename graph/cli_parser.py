@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from graph.durations import seconds_of
+
 __all__ = ["UsageError", "parse", "wants_json"]
 
 
@@ -43,6 +45,7 @@ _EXIT = """exit status:
 
 _ENVIRONMENT = """environment:
   SQUAD_DATABASE_URL  the database, where --db names none; else it is a file in .squad/
+  SQUAD_NOTIFY        who is told of questions: name=url for each, separated by white space; Apprise's URLs
   SQUAD_DEBUG         set to 1, an internal error shows its traceback
 """
 
@@ -98,6 +101,29 @@ def _block(parser: argparse.ArgumentParser) -> None:
     _execution(parser)
     parser.add_argument("text", metavar="TEXT", help="the question to the human")
     parser.add_argument("--severity", metavar="WORD", help="how bad it is, for example high; kept with the question")
+    parser.add_argument("--remind-in", type=_duration, metavar="TIME", help="remind of it then: 45s, 30m, 2h, 7d")
+    parser.add_argument("--deadline-in", type=_duration, metavar="TIME", help="when it is late; see `squad watch`")
+    parser.add_argument("--default", metavar="TEXT", help="the answer that counts at the deadline; else it stays open")
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="serve what is due now, and end")
+    parser.add_argument("--no-run", action="store_true", help="only answer; drive no execution on")
+    parser.add_argument(
+        "--interval",
+        type=_duration,
+        default=5.0,
+        metavar="TIME",
+        help="the longest time between two looks; default: 5s",
+    )
+    _driving(parser)
+
+
+def _duration(text: str) -> float:
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _nothing(_parser: argparse.ArgumentParser) -> None:
@@ -123,8 +149,17 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
         "answer a question, and go on",
         _answer,
     ),
-    "block": ("ID TEXT [--severity WORD]", "stop an execution with a question to a human", _block),
+    "block": (
+        "ID TEXT [--severity WORD] [--remind-in TIME] [--deadline-in TIME [--default TEXT]]",
+        "stop an execution with a question to a human",
+        _block,
+    ),
     "cancel": ("ID", "end an execution that nobody wants any more", _execution),
+    "watch": (
+        "[--once] [--no-run] [--interval TIME] [--grace S]",
+        "serve reminders, deadlines and notifications until a signal ends it, with exit status 0",
+        _watch,
+    ),
 }
 
 
@@ -232,3 +267,7 @@ def _check(found: argparse.Namespace) -> None:
         raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
     if found.command == "block" and not found.text.strip():
         raise UsageError("the question to the human is empty", hint='squad block ID "Which API is meant?"')
+    if found.command == "block" and found.default is not None and found.deadline_in is None:
+        raise UsageError(
+            "--default without --deadline-in would never count", hint="squad block ID TEXT --deadline-in 2h"
+        )

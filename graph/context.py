@@ -56,6 +56,23 @@ class RunSettings(BaseModel):
     retry_ceiling_s: float = Field(
         default=30.0, ge=0, allow_inf_nan=False, description="The longest wait between two calls, in seconds."
     )
+    gate_reminder_s: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a question of the workflow waits before it is reminded of, in seconds; empty: never.",
+    )
+    gate_deadline_s: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a question of the workflow waits before it is late, in seconds; empty: for ever.",
+    )
+    gate_default: Literal["wait", "go_on", "give_up"] = Field(
+        default="wait",
+        description="What counts where nobody has answered by the deadline: wait leaves the question open, go_on "
+        "approves or lets the squad decide, give_up ends the task as failed.",
+    )
 
 
 def chosen_settings(context: RunSettings | Mapping[str, Any] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from delegation import ActionTimeout, Message, NotFound, StaleTransition, json_object
-from graph.asking import question_for, tell_of_gates
+from graph.asking import log_gates, question_for, tell_of_gates
 from graph.lifecycle import (
     DESCRIPTIONS,
     FINAL_STATES,
@@ -158,7 +158,7 @@ class WorkflowEngine:
             async with database.session() as db:
                 return await self.perform_on(db, decide)
         planned = await database.write(lambda connection: self._store(connection, decide))
-        await self.announce(planned.effects.messages)
+        await self._tell(planned)
         return planned
 
     async def perform_on(self, db: AsyncSession, decide: Decide) -> Planned:
@@ -171,7 +171,7 @@ class WorkflowEngine:
             return await self.perform(database_of(db), decide)
         async with unit(db):
             planned = await on_session(db, lambda connection: self._store(connection, decide))
-            after_commit(db, partial(self.announce, planned.effects.messages))
+            after_commit(db, partial(self._tell, planned))
             if planned.move:
                 await self.execute_state_actions(
                     db=db,
@@ -217,6 +217,10 @@ class WorkflowEngine:
                 f"the action for entering {str(state)!r} took longer than {self.action_timeout_s:g} s; not moved",
                 hint="do slow work before the transition, or raise action_timeout_s",
             ) from None
+
+    async def _tell(self, planned: Planned) -> None:
+        log_gates(planned.execution_id, planned.effects.gates)
+        await self.announce(planned.effects.messages)
 
     async def announce(self, messages: Sequence[Message]) -> None:
         """Deliver what a transaction said, now that it has committed; nothing here can undo or fail it."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
-from graph.asking import approval_gate
 from graph.consulting import consult
-from graph.lifecycle import WorkflowState
-from graph.step import Decided, Step
+from graph.step import Step
 from persistence import Effects, Handover
 
 T = TypeVar("T")
@@ -32,15 +30,6 @@ class Groundwork:
     def metadata(self) -> dict[str, Any]:
         """What the transition's metadata says about input that was made up for."""
         return {"made_up_for": self.made} if self.made else {}
-
-    def decided(self, to_state: WorkflowState, reason: str) -> Decided:
-        """Return the step's decision, with everything that was made."""
-        return Decided(to_state=to_state, reason=reason, delta=self.delta, metadata=self.metadata, effects=self.effects)
-
-    async def wait_for_approval(self, approval: Approval) -> Decided:
-        """Return the decision to ask a human about the plan and its assignments."""
-        self.effects.gates.append(approval_gate(await self.plan(), approval, self.step.facts.squad.members))
-        return self.decided(WorkflowState.BLOCKED, "the plan and its assignments wait for a human's approval")
 
     async def requirements(self) -> Requirements:
         """Return the requirements, from the thread or from the row, analysing the task where neither has them."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 
 from delegation import Answer, Gate, GateError, GateKind, GateStatus, Message, MessageType, NewGate
-from graph.answers import check_answer, exit_from
+from graph.answers import BY_DEADLINE, check_answer, exit_from
 from graph.engine import Planned
 from graph.lifecycle import WorkflowState, check_move
 from graph.state import encode
@@ -75,7 +75,7 @@ class AnswerGate(_Intervention):
         if not claim_gate(connection, row.id, gate.id, self.answer):
             raise GateError(f"gate {gate.id} is closed already")
         effects = answered(row.id, gate, self.answer)
-        return Planned(row.id, leave(connection, row), effects, gate.id, row.origin_state)
+        return Planned(row.id, leave(connection, row, self.answer), effects, gate.id, row.origin_state)
 
     def _gate(self, row: Row[Any], gates: list[Gate]) -> Gate:
         if self.gate_id is not None:
@@ -170,13 +170,17 @@ def answered(execution_id: UUID, gate: Gate, answer: Answer) -> Effects:
     return effects
 
 
-def leave(connection: Connection, row: Row[Any]) -> Move | None:
-    """Return the move out of blocked, or None while a gate is open. Read after the answer was claimed."""
+def leave(connection: Connection, row: Row[Any], answer: Answer) -> Move | None:
+    """Return the move out of blocked, or None while a gate is open. Read after the answer was claimed.
+
+    The move says so where it was a deadline's answer that lets the execution go on: then nobody may be there to drive.
+    """
     gates = [gate for gate in load_gates(connection, row.id) if gate.opened_at >= row.blocked_at]
     if any(gate.status == GateStatus.OPEN for gate in gates):
         return None
     found = exit_from(gates, _round(connection, row.id))
-    return replace(_move(row, found.to_state, found.reason, found.metadata), delta=encode(found.delta))
+    by = {"by": BY_DEADLINE} if answer.answered_by == BY_DEADLINE else {}
+    return replace(_move(row, found.to_state, found.reason, found.metadata | by), delta=encode(found.delta))
 
 
 def _round(connection: Connection, execution_id: UUID) -> int:

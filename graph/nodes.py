@@ -16,6 +16,7 @@ from delegation import (
     TestReport,
 )
 from graph.acting import Act
+from graph.asking import approval_gate
 from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
@@ -31,7 +32,7 @@ async def analyze(step: Step) -> Decided:
     ground = Groundwork(step)
     requirements = await ground.analyze()
     reason = f"{requirements.type.value.replace('_', ' ')}, complexity {requirements.complexity} of 10"
-    return ground.decided(WorkflowState.PLANNING, reason)
+    return _decided(ground, WorkflowState.PLANNING, reason)
 
 
 async def make_plan(step: Step) -> Decided:
@@ -42,7 +43,7 @@ async def make_plan(step: Step) -> Decided:
         ground.delta |= {"round": first, "since": first, "findings": []}
         await ground.heed(await _rejections(step))
     plan = await ground.make_plan()
-    return ground.decided(WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
+    return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
 
 
 async def _rejections(step: Step) -> list[str]:
@@ -69,11 +70,12 @@ async def delegate(step: Step) -> Decided:
             details="\n".join(lacking or approval.reasons),
         )
         ground.effects.gates.append(gate)
-        return ground.decided(WorkflowState.BLOCKED, question)
+        return _decided(ground, WorkflowState.BLOCKED, question)
     if step.settings.approval == "human" and not edited:
-        return await ground.wait_for_approval(approval)
+        ground.effects.gates.append(approval_gate(await ground.plan(), approval, step.facts.squad.members))
+        return _decided(ground, WorkflowState.BLOCKED, "the plan and its assignments wait for a human's approval")
     count = len(approval.schedule.assignments)
-    return ground.decided(WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
+    return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
 
 
 async def _was_edited(step: Step) -> bool:
@@ -97,7 +99,7 @@ async def review(step: Step) -> Decided:
     text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
     ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
     if verdict.approved:
-        return ground.decided(WorkflowState.TESTING, text)
+        return _decided(ground, WorkflowState.TESTING, text)
     return await send_back(step, ground, plan, verdict.findings, text)
 
 
@@ -115,7 +117,7 @@ async def test(step: Step) -> Decided:
         return await send_back(step, ground, plan, report.findings, text)
     foreign = step.services.roster.foreign
     ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
-    return ground.decided(WorkflowState.COMPLETED, text)
+    return _decided(ground, WorkflowState.COMPLETED, text)
 
 
 async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[Finding], why: str) -> Decided:
@@ -124,7 +126,7 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
     rounds = opened - (step.state.get("since") or 1) + 1
     ground.delta |= {"findings": findings, "round": opened + 1}
     if rounds <= step.settings.max_reworks:
-        return ground.decided(WorkflowState.IN_PROGRESS, why)
+        return _decided(ground, WorkflowState.IN_PROGRESS, why)
     known = {subtask.id for subtask in plan.subtasks}
     details = "\n".join(f"{one.subtask_id if one.subtask_id in known else '-'}: {one.message}" for one in findings)
     gate = NewGate(
@@ -136,7 +138,9 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
         next_state=WorkflowState.IN_PROGRESS.value,
     )
     ground.effects.gates.append(gate)
-    return ground.decided(WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached")
+    return _decided(
+        ground, WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached"
+    )
 
 
 async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
@@ -146,6 +150,12 @@ async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
         work = await step.database.read(lambda connection: load_work(connection, step.execution_id))
     since = step.state.get("since") or 1
     return {done.subtask_id: done.outcome for done in work if done.round >= since}
+
+
+def _decided(ground: Groundwork, to_state: WorkflowState, reason: str) -> Decided:
+    return Decided(
+        to_state=to_state, reason=reason, delta=ground.delta, metadata=ground.metadata, effects=ground.effects
+    )
 
 
 def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:

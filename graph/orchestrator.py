@@ -12,16 +12,20 @@ from delegation import ConfigurationError, Decision, Gate, GateKind, NewGate, Pl
 from graph.answers import checked_answer
 from graph.build import assemble
 from graph.context import RunSettings, chosen_settings
+from graph.deadlines import DefaultAnswer, Moment, with_terms
 from graph.driver import Driver
 from graph.engine import Planned, WorkflowEngine
 from graph.fingerprint import Migration
 from graph.forks import fork_execution
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
+from graph.notify import Notifier
 from graph.requests import Request, leave_request, plan_for
 from graph.services import Services
+from graph.sinks import Sinks
 from graph.stream import EventStream
 from graph.summary import summary_of
+from graph.watch import Served, Watch
 from persistence import (
     Database,
     Move,
@@ -54,6 +58,8 @@ class TaskOrchestrator:
         settings: what runs may choose; see :class:`RunSettings`. An execution keeps them for later runs, and one that
             a later run chooses replaces the one that was kept.
         migrations: named ways by which an execution may go on that began under another definition.
+        notify: who is told of questions to a human: URLs of Apprise's by a name; see :class:`Sinks`. Nothing of that
+            holds up an execution.
 
     A method that takes ``db`` does its own statements in a savepoint and commits at success. On a parked execution
     the intervening ones act at once. While a driver runs, they leave a durable request and return a
@@ -71,6 +77,7 @@ class TaskOrchestrator:
         model: str = "rules",
         settings: RunSettings | None = None,
         migrations: Iterable[Migration] = (),
+        notify: Mapping[str, str] | Sinks | None = None,
     ) -> None:
         if model != "rules":
             raise ConfigurationError(f"the model {model!r} is not known", hint="the only one so far is 'rules'")
@@ -86,6 +93,8 @@ class TaskOrchestrator:
             migrations=migrations,
         )
         self._driver: Driver | None = None
+        self._sinks = Sinks.of(notify)
+        self._notifier: Notifier | None = None
         if database:
             self._use(database)
 
@@ -164,8 +173,19 @@ class TaskOrchestrator:
         execution_id: UUID | str,
         blocker_description: str,
         blocker_metadata: dict[str, Any] | None = None,
+        remind_at: Moment | None = None,
+        deadline: Moment | None = None,
+        default_answer: DefaultAnswer | None = None,
     ) -> Gate | Request:
-        """Block the execution with a question to a human; one that is blocked already gets one question more."""
+        """Block the execution with a question to a human; one that is blocked already gets one question more.
+
+        ``remind_at`` and ``deadline`` are aware datetimes, or seconds from now; :meth:`watch` serves them. At the
+        deadline ``default_answer`` counts, an answer or its fields; without one the question stays open.
+
+        Raises:
+            InputError: a time cannot be used.
+            GateError: the default answer is none that the gate takes.
+        """
         fields = {
             "kind": GateKind.BLOCKER,
             "question": blocker_description,
@@ -173,6 +193,7 @@ class TaskOrchestrator:
             "metadata": json_object(blocker_metadata, "the blocker's metadata"),
         }
         gate = validated(NewGate, fields, "the blocker's")
+        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
         return await self._open_gate(db, execution_id, gate)
 
     async def escalate_to_human(
@@ -183,8 +204,11 @@ class TaskOrchestrator:
         reason: str,
         details: str = "",
         attempted_solutions: list[str] | None = None,
+        remind_at: Moment | None = None,
+        deadline: Moment | None = None,
+        default_answer: DefaultAnswer | None = None,
     ) -> Gate | Request:
-        """Block the execution because a human has to decide; returns the gate."""
+        """Block the execution because a human has to decide; returns the gate. The rest is as for a blocker."""
         fields = {
             "kind": GateKind.ESCALATION,
             "question": reason,
@@ -193,6 +217,7 @@ class TaskOrchestrator:
             "attempted_solutions": attempted_solutions or [],
         }
         gate = validated(NewGate, fields, "the escalation's")
+        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
         return await self._open_gate(db, execution_id, gate)
 
     async def resolve_blocker(
@@ -275,6 +300,38 @@ class TaskOrchestrator:
         """End the execution because nobody wants it any more: failed, with "cancelled: …" as the error."""
         return await self._move(db, execution_id, validated(Cancel, {"reason": reason}, "the cancellation's"))
 
+    async def watch(
+        self,
+        *,
+        once: bool = False,
+        drive: bool = True,
+        interval_s: float = 5.0,
+        tell: Callable[[Served], object] | None = None,
+    ) -> Served:
+        """Serve reminders, deadlines, default answers and notifications of the whole database, each once.
+
+        It runs until it is cancelled, and then drains what it drives; any number may watch at the same time. With
+        ``once`` it serves what is due now, waits for what is driven on by that, and returns what it served.
+
+        Args:
+            once: look once.
+            drive: drive executions on that a default answer lets go on.
+            interval_s: the longest time between two looks, in seconds.
+            tell: is called with what each look served, if that was anything.
+        """
+        watch = Watch(
+            self._ready().database,
+            self.workflow_engine,
+            self.stream,
+            notifier=self._notifier,
+            drive=drive,
+            interval_s=interval_s,
+        )
+        if once:
+            return await watch.once()
+        await watch.forever(tell)
+        return Served()
+
     async def fork(self, execution_id: UUID | str, seq: int, *, db: AsyncSession | None = None) -> UUID:
         """Make an execution of its own from where this one stood after transition ``seq``, and return its id.
 
@@ -334,6 +391,9 @@ class TaskOrchestrator:
         if self._driver is None or self._driver.database is not database:
             self._services.use(database)
             self._driver = Driver(self._services, assemble(self._services, database.checkpointer), database)
+            if self._sinks:
+                self._notifier = Notifier(self._sinks, database)
+                self.workflow_engine.add_listener(self._notifier.hear)
 
     def _ready(self) -> Driver:
         if self._driver is None:

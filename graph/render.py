@@ -153,6 +153,10 @@ def _gates(summary: Mapping[str, Any], ink: Ink) -> Parts:
         yield ink.text(f"{gate.get('kind')}: {gate.get('question')}", "yellow", limit=2_000)
         if gate.get("reason") and gate["reason"] != gate.get("question"):
             yield ink.text(f"reason: {gate['reason']}")
+        if gate.get("deadline"):
+            default = _dict(gate.get("default_answer"))
+            then = default.get("text") or default.get("decision") or "it stays open"
+            yield ink.text(f"deadline: {gate['deadline']}; then: {then}")
         answer = "--decision approve" if gate.get("kind") == "approval" else '"text"'
         command = ink.text(f"squad answer {summary.get('execution_id')} {gate.get('id')} {answer}", "bold")
         command.no_wrap = True

@@ -17,6 +17,7 @@ from sqlalchemy import Row
 from delegation import Message, NewGate
 from graph.checkpoints import check_durability, root_checkpoint_id, root_task_id
 from graph.context import RunSettings
+from graph.deadlines import with_settings
 from graph.drive import Drive
 from graph.engine import Planned
 from graph.events import Event, EventKind
@@ -78,6 +79,7 @@ class Step:
     async def commit(self, decided: Decided) -> dict[str, Any]:
         """Store the step and its record in one transaction, tell of it, and return the update of the thread."""
         delta = encode(decided.delta)
+        decided.effects.gates[:] = [with_settings(gate, self.settings) for gate in decided.effects.gates]
         move = Move(
             execution_id=self.execution_id,
             from_state=self.node,

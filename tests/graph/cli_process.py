@@ -95,11 +95,13 @@ def squad(
 class Running:
     """A command that is at work; its standard error is read while it comes."""
 
-    def __init__(self, *words: object, cwd: Path, pause: float | None = None, stdin: int = subprocess.DEVNULL) -> None:
+    def __init__(
+        self, *words: object, cwd: Path, pause: float | None = None, stdin: int = subprocess.DEVNULL, **variables: str
+    ) -> None:
         self.process = subprocess.Popen(
             command(*words, pause=pause),
             cwd=cwd,
-            env=environment(),
+            env=environment(**variables),
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

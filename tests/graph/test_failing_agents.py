@@ -126,20 +126,6 @@ async def test_a_failed_judgement_is_a_question_where_the_run_says_so(database, 
     assert (summary["status"], judge.calls) == ("completed", 2)
 
 
-@pytest.mark.parametrize(("on_failure", "status"), [("fail", "failed"), ("ask", "blocked")])
-async def test_one_that_fails_where_a_plan_is_made_up_for_ends_the_step_too(database, store, on_failure, status):
-    judge = Judge(Role.PROJECT_MANAGER, "break_down", ValueError("no plan"))
-    settings = RunSettings(on_failure=on_failure)
-    orchestrator = TaskOrchestrator(database=database, agents={Role.PROJECT_MANAGER: judge}, settings=settings)
-    stored = await store(database)
-    async with database.session() as db:
-        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
-        await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="Plan?")
-        await orchestrator.resolve_blocker(db=db, execution_id=execution_id, resolution="No.", next_state="in_progress")
-    summary = await orchestrator.run(execution_id)
-    assert (summary["status"], summary["transitions"][-1]["from_state"]) == (status, "in_progress")
-
-
 @pytest.mark.parametrize("wrong", ["text", 0, {}, asyncio.CancelledError("of its own")], ids=repr)
 async def test_a_judgement_that_is_none_fails_the_task_by_name(database, store, wrong):
     _, summary = await run(database, store, {Role.TECH_LEAD: Judge(Role.TECH_LEAD, "review", wrong)})
