@@ -4,6 +4,7 @@ LangGraph keeps an answer before the node sees it and hands it back at every lat
 an answer: it asks again, with the error in the payload. Nothing that has an effect runs before the interrupt.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
@@ -22,7 +23,7 @@ from graph.lifecycle import WorkflowState
 from graph.services import Services, drives_of
 from graph.state import SquadState
 from graph.step import Decided, Step, open_step
-from persistence import Effects, Record, claim_gate, load_execution, load_gates, load_record
+from persistence import Effects, Record, claim_gate, load_execution, load_gates, load_record, load_shared
 
 __all__ = ["wait_for_a_human"]
 
@@ -37,11 +38,15 @@ async def wait_for_a_human(
     if recorded is not None:
         return recorded
     gates, error, answers = await _gates(step), None, list[Any]()
+    others = await _taken_by_others(step)
     while waiting := [gate for gate in gates if gate.status == GateStatus.OPEN]:
         if not step.drive.kept:
             await drives_of(step.database).end(step.drive)  # a bare run waits here, and no node sees its end
         value = interrupt(interrupt_payload(waiting, error), response_schema=RESPONSE_SCHEMA)
         step.drive = await services.drive_of(step.database, step.execution_id, runtime)
+        if others[_hash(value)]:  # LangGraph kept it at the checkpoint that a client has gone back to
+            others[_hash(value)] -= 1
+            continue
         if answers and repr(answers[-1]) == repr(value):
             error = error or _SAID_BEFORE
         else:
@@ -52,6 +57,22 @@ async def wait_for_a_human(
     return await step.commit(
         Decided(to_state=found.to_state, reason=found.reason, delta=found.delta, metadata=found.metadata)
     )
+
+
+async def _taken_by_others(step: Step) -> Counter[str]:
+    """Return the answers, as hashes, that LangGraph hands out here again though they were another execution's.
+
+    That is so where a client has answered at an older checkpoint: the fork's step has come with its original's id.
+    """
+    shared, _, own = step.task_id.partition(":")
+    if not own:
+        return Counter()
+    records = await step.database.read(lambda connection: load_shared(connection, shared, step.execution_id))
+    return Counter(str(record["said"]) for record in records if "said" in record)
+
+
+def _hash(value: Any) -> str:
+    return sha256(repr(value).encode()).hexdigest()
 
 
 async def _gates(step: Step) -> list[Gate]:
@@ -70,7 +91,7 @@ async def _take(step: Step, answers: Sequence[Any]) -> str | None:
     one before it counts for nothing.
     """
     key = f"answer:{len(answers) - 1}"
-    said = sha256(repr(answers[-1]).encode()).hexdigest()
+    said = _hash(answers[-1])
 
     def claim(connection: Connection) -> Planned:
         record = load_record(connection, step.task_id, key)

@@ -97,7 +97,7 @@ class BoardNodes:
         round_ = state.get("round") or 1
         opening = Opening(step.drive.epoch, state["seq"], round_, facts, plan, requirements)
         self._services.boards.openings[step.execution_id] = opening
-        found = encode({"plan": plan, "requirements": requirements})
+        found = step.named | encode({"plan": plan, "requirements": requirements})
         return found | {"team": team, "left": None, "added": list(dict.fromkeys([*ground.delta, *ground.made]))}
 
     async def take_turn(
@@ -105,7 +105,13 @@ class BoardNodes:
     ) -> dict[str, Any]:
         """Let one member work until nothing on the board is left for it."""
         step, recorded = await open_step(
-            self._services, WorkflowState.IN_PROGRESS, _as_board_state(state), config, runtime, honour=False
+            self._services,
+            WorkflowState.IN_PROGRESS,
+            _as_board_state(state),
+            config,
+            runtime,
+            honour=False,
+            begins=False,
         )
         if recorded is None:
             with step.at_work():
@@ -118,7 +124,9 @@ class BoardNodes:
         """Hold the standup and decide: on to the review, again to the board, to a human, or give up."""
         if state["status"] != WorkflowState.IN_PROGRESS:
             return {}  # open_board found it closed already
-        step, recorded = await open_step(self._services, WorkflowState.IN_PROGRESS, state, config, runtime)
+        step, recorded = await open_step(
+            self._services, WorkflowState.IN_PROGRESS, state, config, runtime, begins=False
+        )
         if recorded is not None:
             return recorded
         if trouble := self._services.boards.troubles.pop(step.execution_id, None):

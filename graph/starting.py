@@ -1,5 +1,7 @@
 """The graph's first node: it makes the execution's row, or finds out that this run must not make one."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,13 +10,13 @@ from langgraph.runtime import Runtime
 from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, Squad, Task, validated
-from graph.checkpoints import check_durability, is_stored, root_checkpoint_id
+from graph.checkpoints import check_durability, forked_from_checkpoints, has_gone_beyond, root_checkpoint_id
 from graph.context import RunSettings, chosen_settings
 from graph.engine import Planned
 from graph.intake import parse_task
 from graph.lifecycle import FINAL_STATES, WorkflowState
 from graph.services import Services
-from graph.state import SquadState
+from graph.state import FRESH, SquadState
 from graph.step import Step
 from persistence import (
     Database,
@@ -25,14 +27,13 @@ from persistence import (
     insert_squad,
     insert_task,
     load_execution,
+    load_facts,
     load_move,
-    load_transition,
+    load_transitions,
+    started_under,
 )
 
-__all__ = ["FRESH", "start_execution"]
-
-FRESH: dict[str, Any] = {"requirements": None, "plan": None, "findings": [], "round": 1, "since": 1}
-"""The working state of a new execution: a thread that had one before starts anew."""
+__all__ = ["start_execution"]
 
 
 async def start_execution(
@@ -51,31 +52,64 @@ async def start_execution(
     assert info is not None  # every node has one
     task_id, thread_id = info.task_id, str(info.thread_id)
 
-    def look(connection: Connection) -> tuple[Row[Any] | None, Row[Any] | None, Row[Any] | None]:
+    def look(connection: Connection) -> _Before | None:
         made = load_move(connection, task_id)
         row = load_execution(connection, made.execution_id) if made else execution_on_thread(connection, thread_id)
-        return made, row, load_transition(connection, row.id, 1) if row else None
+        if row is None:
+            return None
+        log, facts = load_transitions(connection, row.id), load_facts(connection, row)
+        return _Before(row, log, facts.task, made=made is not None)
 
-    made, row, first = await database.read(look)
-    if row is not None and first is not None:
-        # one whose first checkpoint was lost with its process is this step, under a new id
-        if made or (first.checkpoint_id and not await is_stored(config, first.checkpoint_id)):
-            return _update(row.id, row.task_id)
-        if row.status not in FINAL_STATES:
-            raise ExecutionBusy(
-                f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
-                hint=f"squad resume {row.id}, or run without input to go on",
-            )
-    return await _create(services, database, state, config, runtime)
+    before = await database.read(look)
+    root = root_checkpoint_id(config, runtime)
+    if before is not None:
+        if await _is_this_step(before, state, config, root):
+            return _update(before.row.id, before.row.task_id)
+        _check_ended(before.row)
+    behind = await forked_from_checkpoints(config, root)
+    if before is not None and before.made:
+        behind.append(str(root))  # the very checkpoint was gone back to
+    return await _create(services, database, state, runtime, root, behind)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What is known of an execution that was made on the thread before, perhaps by this very step."""
+
+    row: Row[Any]
+    log: Sequence[Row[Any]]
+    task: Task
+    made: bool
+    """Whether it was made under this step's id."""
+
+
+async def _is_this_step(before: _Before, state: SquadState, config: RunnableConfig, root: str | None) -> bool:
+    """Tell whether this step made the execution, and its checkpoint, or what came after it, was lost."""
+    row, first = before.row, before.log[0] if before.log else None
+    if first is None or row.pruned_at is not None:
+        return False
+    if not before.made and (not first.checkpoint_id or task_from(state.get("task")) != before.task):
+        return False
+    return not await has_gone_beyond(config, root, row.id, 0, before.log)
+
+
+def _check_ended(row: Row[Any]) -> None:
+    if row.status not in FINAL_STATES:
+        raise ExecutionBusy(
+            f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
+            hint=f"squad resume {row.id}, or run without input to go on",
+        )
 
 
 async def _create(
     services: Services,
     database: Database,
     state: SquadState,
-    config: RunnableConfig,
     runtime: Runtime[RunSettings],
+    root: str | None,
+    behind: list[str],
 ) -> dict[str, Any]:
+    """Make the execution; ``behind`` are the checkpoints that its own was forked from, where it was."""
     task, squad = task_from(state.get("task")), squad_from(state.get("squad"))
     info = runtime.execution_info
     assert info is not None  # every node has one
@@ -86,15 +120,16 @@ async def _create(
         to_state=WorkflowState.ANALYZING,
         reason="received",
         task_id=info.task_id,
-        checkpoint_id=root_checkpoint_id(config, runtime),
+        checkpoint_id=root,
     )
     effects = Effects()
 
     def make(connection: Connection) -> Planned:
         # looked for again under the write lock: another run may have started on the thread meanwhile
         there = execution_on_thread(connection, str(info.thread_id))
-        if there is not None and there.status not in FINAL_STATES:
-            raise ExecutionBusy(f"this thread's execution {there.id} was started by another run at the same moment")
+        if there is not None:
+            _check_ended(there)
+        origin = started_under(connection, str(info.thread_id), behind) if behind else None
         insert_task(connection, stored_task_id, task)
         insert_squad(connection, squad_id, squad)
         create_execution(
@@ -104,6 +139,7 @@ async def _create(
             squad_id=squad_id,
             thread_id=str(info.thread_id),
             settings=chosen_settings(runtime.context),
+            forked_from=origin.id if origin else None,
         )
         return Planned(execution_id, move, effects)
 

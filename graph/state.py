@@ -99,6 +99,8 @@ def _gathered(known: list[str], new: list[str] | None) -> list[str]:
 class BoardState(WorkingState, total=False):
     """What the board's graph holds while it is open."""
 
+    task: dict[str, Any]
+    """The stored task's id, which changes where a fork begins with the board."""
     team: list[dict[str, str]]
     """The members that have work, each with the node of its role."""
     added: list[str]
@@ -125,6 +127,9 @@ class MemberTurn(TypedDict):
     findings: list[Finding]
     """What the last review or test sent back."""
 
+
+FRESH: dict[str, Any] = {"requirements": None, "plan": None, "findings": [], "round": 1, "since": 1}
+"""The working state of a new execution: a thread that had one before starts anew."""
 
 _DELTA: dict[str, TypeAdapter[Any]] = {
     "requirements": TypeAdapter(Requirements | None),

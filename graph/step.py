@@ -15,13 +15,13 @@ from langgraph.runtime import Runtime
 from sqlalchemy import Row
 
 from delegation import Message, NewGate
-from graph.checkpoints import check_durability, root_checkpoint_id, root_task_id
+from graph.checkpoints import check_addressed, check_durability, root_checkpoint_id, root_task_id
 from graph.context import RunSettings
 from graph.deadlines import with_settings
 from graph.drive import Drive
 from graph.engine import Planned
 from graph.events import Event, EventKind
-from graph.lifecycle import WorkflowState, progress_of
+from graph.lifecycle import FINAL_STATES, WorkflowState, progress_of
 from graph.requests import honour_next
 from graph.services import Services
 from graph.standing import Place, look
@@ -60,6 +60,8 @@ class Step:
     task_id: str
     checkpoint_id: str | None
     runtime: Runtime[RunSettings]
+    named: dict[str, Any] = field(default_factory=dict)
+    """Where the execution is a fork that began at this step: its ids, for the thread to name it from now on."""
 
     @property
     def execution_id(self) -> UUID:
@@ -97,7 +99,7 @@ class Step:
         await self.services.engine.perform(self.database, lambda _: planned, enters=decided.to_state)
         self.drive.position, self.drive.asked = (move.to_state, seq), decided.effects.asked
         await self.tell_all(move, decided.effects, seq)
-        return delta | {"status": decided.to_state.value, "seq": seq}
+        return self.named | delta | {"status": decided.to_state.value, "seq": seq}
 
     async def row(self) -> Row[Any]:
         """Return the execution's row as it is stored now."""
@@ -167,29 +169,38 @@ async def open_step(
     runtime: Runtime[RunSettings],
     *,
     honour: bool = True,
+    begins: bool = True,
 ) -> tuple[Step, dict[str, Any] | None]:
     """Look where the execution stands; return the step, and the thread's update where the move is made already.
 
     That is so if the step was recorded before, or if a caller's request is honoured here instead of the node's act;
-    ``honour=False`` leaves requests to another step of the same state.
+    ``honour=False`` leaves requests to another step of the same state. A client that goes on from an older checkpoint
+    of an execution that has ended begins a fork here, and the step is one of the fork's; ``begins=False`` refuses that.
 
     Raises:
         ExecutionBusy: the execution has moved on, and this thread is not the one to follow.
+        InputError: a fork cannot begin here.
         ConfigurationError: the run has no checkpointer, or one that writes only at the end.
     """
     check_durability(config, runtime)
+    check_addressed(config)
     known = cast("WorkingState", decode(state))
     database = await services.database()
     execution_id = UUID(state["execution_id"])
     drive = await services.drive_of(database, execution_id, runtime)
     info = runtime.execution_info
     assert info is not None  # every node has one
-    root = root_checkpoint_id(config, runtime)
-    step = Step(services, database, drive, node, known, root_task_id(info), root, runtime)
+    task_id, root = root_task_id(info), root_checkpoint_id(config, runtime)
+    step = Step(services, database, drive, node, known, task_id, root, runtime)
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         return step, await honour_requests(step) if drive.asked and honour else None
-    found = await look(database, Place(execution_id, node, state["seq"], step.task_id), config)
+    had_ended = drive.log is not None and drive.log.row.status in FINAL_STATES
+    place = Place(execution_id, node, state["seq"], task_id, root, dict(state), had_ended=had_ended, begins=begins)
+    found = await look(database, place, config, services.terms(runtime.context))
+    step.task_id, step.named = found.task_id, found.named
+    if found.execution_id != execution_id:
+        step.drive = await services.drive_of(database, found.execution_id, runtime)
     if found.recorded is None and found.asked and honour:
         return step, await honour_requests(step)
     return step, found.recorded
@@ -203,6 +214,6 @@ async def honour_requests(step: Step) -> dict[str, Any] | None:
         if planned and planned.move and planned.seq:
             step.drive.position = (planned.move.to_state, planned.seq)
             await step.tell_all(planned.move, planned.effects, planned.seq)
-            return {"status": str(planned.move.to_state), "seq": planned.seq}
+            return step.named | {"status": str(planned.move.to_state), "seq": planned.seq}
     step.drive.asked = False
     return None

@@ -16,7 +16,6 @@ from persistence.records import (
     Dossier,
     Facts,
     TransitionLog,
-    execution_on_thread,
     load_assignments,
     load_dossier,
     load_execution,
@@ -27,6 +26,7 @@ from persistence.records import (
     load_move,
     load_progress,
     load_record,
+    load_shared,
     load_transition,
     load_transitions,
     load_work,
@@ -34,6 +34,7 @@ from persistence.records import (
 from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.tables import utc_now
+from persistence.threads import copy_on_thread, execution_on_thread, started_under
 from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "claim_gate",
     "close_request",
     "copy_execution",
+    "copy_on_thread",
     "create_execution",
     "database_of",
     "end_intent",
@@ -85,6 +87,7 @@ __all__ = [
     "load_progress",
     "load_record",
     "load_request",
+    "load_shared",
     "load_transition",
     "load_transitions",
     "load_work",
@@ -95,6 +98,7 @@ __all__ = [
     "requests_waiting",
     "settled",
     "squad_of",
+    "started_under",
     "store_effects",
     "task_of",
     "unit",

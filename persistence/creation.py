@@ -35,8 +35,11 @@ def create_execution(
     squad_id: UUID,
     thread_id: str,
     settings: dict[str, Any] | None = None,
+    forked_from: UUID | None = None,
 ) -> None:
     """Store a new execution in pending, with the run's settings that were chosen for it.
+
+    ``forked_from`` is the execution that began where this one begins, where a client went back to there.
 
     Raises:
         NotFound: the task or the squad is not there.
@@ -54,6 +57,8 @@ def create_execution(
     values = {"status": "pending", "seq": 0, "lease_epoch": 0, "started_at": now, "updated_at": now}
     ids = {"id": execution_id, "task_id": task_id, "squad_id": squad_id, "thread_id": thread_id}
     ids["settings"] = settings or None
+    if forked_from:
+        ids |= {"forked_from": forked_from, "forked_at": 0}
     connection.execute(_insert_execution(), [values | ids])
 
 

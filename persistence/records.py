@@ -35,7 +35,6 @@ __all__ = [
     "Dossier",
     "Facts",
     "TransitionLog",
-    "execution_on_thread",
     "load_assignments",
     "load_dossier",
     "load_execution",
@@ -46,6 +45,7 @@ __all__ = [
     "load_move",
     "load_progress",
     "load_record",
+    "load_shared",
     "load_transition",
     "load_transitions",
     "load_work",
@@ -92,13 +92,6 @@ def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
     return row
 
 
-def execution_on_thread(connection: Connection, thread_id: str) -> Row[Any] | None:
-    """Return the newest execution on a LangGraph thread, or None."""
-    row = table(ExecutionRow)
-    query = select(row).where(row.c.thread_id == thread_id).order_by(row.c.started_at.desc()).limit(1)
-    return connection.execute(query).one_or_none()
-
-
 def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     """Return the task and the squad of an execution's row."""
     task = connection.execute(_by_id(TaskRow), {"key": execution.task_id}).one()
@@ -108,9 +101,15 @@ def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     return Facts(execution.task_id, task_of(task), squad)
 
 
-def load_move(connection: Connection, task_id: str) -> Row[Any] | None:
-    """Return the transition that the step of that LangGraph task id made, or None where it made none."""
-    return connection.execute(_move(), {"task": task_id}).one_or_none()
+def load_move(connection: Connection, task_id: str, execution_id: UUID | None = None) -> Row[Any] | None:
+    """Return the transition that the step of that LangGraph task id made, or None where it made none.
+
+    A client that goes on from an older checkpoint may bring an id back for an execution of its own; so several
+    executions may have one, and the newest is returned where none is named.
+    """
+    if execution_id is None:
+        return connection.execute(_move(), {"task": task_id}).first()
+    return connection.execute(_own_move(), {"task": task_id, "execution": execution_id}).one_or_none()
 
 
 @dataclass(frozen=True)
@@ -133,6 +132,16 @@ def load_record(connection: Connection, task_id: str, key: str) -> dict[str, Any
     """Return what a step left in the journal under that key, or None."""
     record: dict[str, Any] | None = connection.execute(_record(), {"task": task_id, "name": key}).scalar()
     return record
+
+
+def load_shared(connection: Connection, task_id: str, execution_id: UUID) -> list[dict[str, Any]]:
+    """Return what steps of other executions left in the journal under that LangGraph task id, or under one made of it.
+
+    Those are of a checkpoint that clients have gone back to: a fork's first step may come with its original's id.
+    """
+    row = table(JournalRow)
+    same = (row.c.task_id == task_id) | row.c.task_id.startswith(f"{task_id}:", autoescape=True)
+    return list(connection.execute(select(row.c.record).where(same, row.c.execution_id != execution_id)).scalars())
 
 
 def load_transition(connection: Connection, execution_id: UUID, seq: int) -> Row[Any] | None:
@@ -252,7 +261,13 @@ def _members() -> Select[Any]:
 @cache
 def _move() -> Select[Any]:
     row = table(TransitionRow)
-    return select(row).where(row.c.task_id == bindparam("task"))
+    return select(row).where(row.c.task_id == bindparam("task")).order_by(row.c.at.desc()).limit(1)
+
+
+@cache
+def _own_move() -> Select[Any]:
+    row = table(TransitionRow)
+    return select(row).where(row.c.task_id == bindparam("task"), row.c.execution_id == bindparam("execution"))
 
 
 @cache

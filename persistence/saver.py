@@ -82,7 +82,7 @@ class OneHopSaver(AsyncSqliteSaver):
     ) -> RunnableConfig:
         """Store a checkpoint."""
         where = config["configurable"]
-        thread_id, ns = str(where["thread_id"]), where["checkpoint_ns"]
+        thread_id, ns = str(where["thread_id"]), where.get("checkpoint_ns", "")
         about = json.dumps(get_checkpoint_metadata(config, metadata), ensure_ascii=False).encode("utf-8", "ignore")
         parent = where.get("checkpoint_id")
         row = (thread_id, ns, checkpoint["id"], parent, *self.serde.dumps_typed(checkpoint), about)
@@ -99,7 +99,7 @@ class OneHopSaver(AsyncSqliteSaver):
         """Store what one task wrote, next to the checkpoint that it started from."""
         where = config["configurable"]
         thread_id = str(where["thread_id"])
-        place = (thread_id, str(where["checkpoint_ns"]), str(where["checkpoint_id"]), task_id, task_path)
+        place = (thread_id, str(where.get("checkpoint_ns", "")), str(where["checkpoint_id"]), task_id, task_path)
         known = all(channel in WRITES_IDX_MAP for channel, _ in writes)
         rows = [
             (*place, WRITES_IDX_MAP.get(channel, index), channel, *self.serde.dumps_typed(value))
