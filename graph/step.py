@@ -213,6 +213,7 @@ async def honour_requests(step: Step) -> dict[str, Any] | None:
         planned = honoured.planned
         if planned and planned.move and planned.seq:
             step.drive.position = (planned.move.to_state, planned.seq)
+            step.drive.asked = planned.effects.asked  # the next step honours the rest, before it acts
             await step.tell_all(planned.move, planned.effects, planned.seq)
             return step.named | {"status": str(planned.move.to_state), "seq": planned.seq}
     step.drive.asked = False
