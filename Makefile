@@ -37,7 +37,8 @@ test-slow: $(VENV)/.dev $(VENV)/.studio ## run the tests that take long: many pr
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-all: export SQUAD_CRASH := all
-test-all: test test-slow ## run all tests
+test-all: export SQUAD_EXAMPLES ?= 500
+test-all: test test-slow ## run all tests, with more random orders of operations
 
 crash: $(VENV)/.base ## kill runs with SIGKILL at each of their points and resume them; N=200 for random kills besides
 	@$(BIN)/python tests/graph/crash_matrix.py --random $(N) --seed $(SEED) $(ARGS)

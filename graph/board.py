@@ -129,7 +129,8 @@ class BoardNodes:
         )
         if recorded is not None:
             return recorded
-        if trouble := self._services.boards.troubles.pop(step.execution_id, None):
+        epoch, trouble = self._services.boards.troubles.pop(step.execution_id, (None, None))
+        if trouble and epoch == step.drive.epoch:  # an earlier drive has failed for its own
             raise trouble
         with step.at_work():
             facts = await self._facts(step)
@@ -175,10 +176,10 @@ class BoardNodes:
             rules = rules_of(step, found.facts, found.plan, present=present)
             return LiveBoard(rules, found.facts, found.plan, found.requirements)
 
-        board = await self._services.boards.join(board_checkpoint(config), build)
+        board = await self._services.boards.join((*board_checkpoint(config), step.drive.epoch), build)
         await MemberAtWork(step, turn, board, member).work()
         if board.trouble:
-            self._services.boards.troubles[step.execution_id] = board.trouble
+            self._services.boards.troubles[step.execution_id] = (step.drive.epoch, board.trouble)
 
 
 def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[str] | None = None) -> Board:

@@ -19,6 +19,10 @@ __all__ = ["Boards", "LiveBoard", "Opening", "Wish"]
 Wish = Literal["go on", "close", "cancel"]
 """What callers want of a board: to go on, to start nothing more, or to end what runs as well."""
 
+BoardKey = tuple[str, str, int]
+"""Namespace and id of the checkpoint that a board was opened at, and the lease of the drive that works at it: one that
+failed may be kept alive by its error, and the next drive starts from the same checkpoint."""
+
 logger = logging.getLogger(__name__)
 
 WATCH_S = 0.2
@@ -125,14 +129,14 @@ class Boards:
     """The open boards of this process; one goes away with the last member that works at it."""
 
     def __init__(self) -> None:
-        self.troubles: dict[UUID, Exception] = {}
-        """What went wrong on an execution's board, for whoever closes it."""
+        self.troubles: dict[UUID, tuple[int, Exception]] = {}
+        """What went wrong on an execution's board, and under which lease, for the drive that closes it."""
         self.openings: dict[UUID, Opening] = {}
         """What an execution's board was opened with, for the first member to arrive: it need not read it again."""
-        self._boards: WeakValueDictionary[tuple[str, str], LiveBoard] = WeakValueDictionary()
-        self._opening: dict[tuple[str, str], asyncio.Future[LiveBoard]] = {}
+        self._boards: WeakValueDictionary[BoardKey, LiveBoard] = WeakValueDictionary()
+        self._opening: dict[BoardKey, asyncio.Future[LiveBoard]] = {}
 
-    async def join(self, key: tuple[str, str], build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
+    async def join(self, key: BoardKey, build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
         """Return the board of that key; the first member to arrive builds it, the others wait for that."""
         if board := self._boards.get(key):
             return board
@@ -140,7 +144,7 @@ class Boards:
             opening = self._opening[key] = asyncio.ensure_future(self._open(key, build))
         return await asyncio.shield(opening)
 
-    async def _open(self, key: tuple[str, str], build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
+    async def _open(self, key: BoardKey, build: Callable[[], Awaitable[LiveBoard]]) -> LiveBoard:
         try:
             board = await build()
             self._boards[key] = board

@@ -9,7 +9,7 @@ caller goes on.
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -18,12 +18,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from delegation import ConfigurationError, DatabaseError
 from persistence.connections import BEGUN, WRITE
 from persistence.faults import is_locked, translated
 
-__all__ = ["Hops", "driver_of", "settled"]
+__all__ = ["Hops", "driver_of", "patiently", "settled"]
 
 T = TypeVar("T")
 
@@ -253,6 +254,19 @@ def _patiently(begin: Callable[[], object]) -> None:
         try:
             begin()
         except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > until:
+                raise
+        else:
+            return
+
+
+async def patiently(begin: Callable[[], Awaitable[object]]) -> None:
+    """Begin a writing transaction on a session with the same patience as a step's; each try waits in a thread."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            await begin()
+        except OperationalError as error:
             if not is_locked(error) or time.monotonic() > until:
                 raise
         else:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import SessionTransactionOrigin
 from delegation import ConfigurationError
 from persistence.connections import WRITE, begin_writing, has_written
 from persistence.faults import translated
+from persistence.hops import patiently
 
 if TYPE_CHECKING:
     from persistence.database import Database
@@ -121,9 +122,9 @@ async def _begin_writing(session: AsyncSession, *, callers_own: bool) -> None:
     if session.in_transaction() and not callers_own:
         await session.commit()
     if not session.in_transaction():
-        await session.connection(execution_options=WRITE)
+        await patiently(lambda: session.connection(execution_options=WRITE))
     elif not session.in_nested_transaction():
-        await on_session(session, begin_writing)  # not by a commit: that would flush what is the caller's
+        await patiently(lambda: on_session(session, begin_writing))  # not by a commit: that flushes what is the caller's
 
 
 async def _end(session: AsyncSession) -> None:

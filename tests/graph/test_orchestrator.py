@@ -521,6 +521,23 @@ async def test_a_refused_request_does_not_hide_the_one_behind_it(database, store
     assert len(briefs) == len(set(briefs))
 
 
+async def test_a_request_behind_one_that_moved_the_execution_is_honoured_before_the_next_step_acts(database, store):
+    held = Held()
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        driving = asyncio.create_task(orchestrator.run(execution_id))
+        await held.begun.wait()
+        first = await orchestrator.transition_to_review(db=db, execution_id=execution_id, reason="look at it")
+        second = await orchestrator.transition_to_testing(db=db, execution_id=execution_id, reason="and try it")
+    held.go_on.set()
+    assert [await first.wait(), await second.wait()] == ["reviewing", "testing"]
+    summary = await driving
+    reasons = [move["reason"] for move in summary["transitions"]]
+    assert reasons[reasons.index("look at it") + 1] == "and try it"
+
+
 async def test_an_action_that_fails_while_a_request_is_honoured_refuses_that_request_alone(database, store):
     async def fails(*_):
         raise LookupError("no such account")

@@ -11,7 +11,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from delegation import ConfigurationError, DatabaseLocked, InputError, NotFound, Squad, SquadMember, Task
-from persistence import Database, SquadService, TaskExecutionService, TaskService, database_of, squad_of, task_of, unit
+from persistence import (
+    Database,
+    SquadService,
+    TaskExecutionService,
+    TaskService,
+    database_of,
+    hops,
+    squad_of,
+    task_of,
+    unit,
+)
 from persistence.tables import ExecutionRow, MemberRow, TaskRow
 
 FULL_TASK = Task(
@@ -283,8 +293,9 @@ async def test_what_a_caller_does_not_commit_is_rolled_back(database: Database) 
 
 
 async def test_a_locked_database_is_named_and_the_session_works_again_once_it_is_free(
-    database: Database, process: Any
+    database: Database, process: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hops, "PATIENCE_S", 0.2)
     holder = process(HOLD_LOCK, database._url.database)
     assert holder.stdout.readline() == "held\n"
     async with database.session() as db:
