@@ -124,7 +124,9 @@ async def _begin_writing(session: AsyncSession, *, callers_own: bool) -> None:
     if not session.in_transaction():
         await patiently(lambda: session.connection(execution_options=WRITE))
     elif not session.in_nested_transaction():
-        await patiently(lambda: on_session(session, begin_writing))  # not by a commit: that flushes what is the caller's
+        await patiently(
+            lambda: on_session(session, begin_writing)
+        )  # not by a commit: that flushes what is the caller's
 
 
 async def _end(session: AsyncSession) -> None:

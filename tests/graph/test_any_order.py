@@ -125,7 +125,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.seen: dict[UUID, Any] = {}
         """Everything that was stored of each execution at the last look."""
         self.settings = RunSettings()
-        self.numbers = itertools.count(1)
         self.database: Database | None = None
 
     def open(self) -> None:
@@ -171,7 +170,6 @@ class AnyOrder(RuleBasedStateMachine):
             value, came = self.run(work), "done"
         except SquadError as error:
             value, came = None, type(error).__name__
-            assert "\n" not in str(error)
         assert came == expected, (came, expected)
         return value
 
@@ -220,7 +218,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(key=executions, kind=st.sampled_from(["blocker", "escalation"]))
     def block(self, key: UUID, kind: str) -> None:
-        self.same_end(self.intervene(key, "block" if kind == "blocker" else "escalate"), lambda: self.known[key].block(kind))
+        self.same_end(
+            self.intervene(key, "block" if kind == "blocker" else "escalate"), lambda: self.known[key].block(kind)
+        )
 
     @rule(key=executions, next_state=STATES)
     def resolve(self, key: UUID, next_state: str) -> None:
@@ -239,12 +239,12 @@ class AnyOrder(RuleBasedStateMachine):
         assert went in {None, self.known[key].status}
 
     @precondition(lambda self: any(one.waiting for one in self.known.values()))
-    @rule(data=st.data(), said=SAID, twice=st.booleans())
-    def answer_rightly(self, data: Any, said: Said, twice: bool) -> None:
-        """Answer a gate that is open, and once more."""
+    @rule(data=st.data(), said=SAID, times=st.integers(1, 2))
+    def answer_rightly(self, data: Any, said: Said, times: int) -> None:
+        """Answer a gate that is open, perhaps twice."""
         waiting = [(key, gate) for key, one in self.known.items() for gate in one.waiting]
         key, gate = data.draw(st.sampled_from(waiting))
-        for _ in range(1 + twice):
+        for _ in range(times):
             self.same_end(self.answered(key, gate.id, said), lambda: self.known[key].answer(gate.id, said))
 
     async def answered(self, key: UUID, gate_id: UUID | None, said: Said) -> Any:
@@ -273,7 +273,9 @@ class AnyOrder(RuleBasedStateMachine):
         call = self.call(engine.transition_state, execution_id=key, from_state=from_state, to_state=to_state)
         self.same_end(call, lambda: self.known[key].transition(from_state, to_state))
 
-    def intervene(self, key: UUID, how: str, reason: str = "by hand") -> Any:
+    def intervene(self, key: UUID, how: str) -> Any:
+        """Call the method for it."""
+        reason = "by hand"
         one = self.orchestrator
         calls: dict[str, tuple[Any, dict[str, Any]]] = {
             "block": (one.handle_blocker, {"blocker_description": reason}),
@@ -362,8 +364,7 @@ class AnyOrder(RuleBasedStateMachine):
             progress = await self.call(self.orchestrator.monitor_progress, execution_id=execution_id)
             assert progress["current_state"] == "in_progress"
             self.asked_at = (await self.database.read(lambda c: load_execution(c, execution_id))).seq
-            for how in asked:
-                requests.append(await self.intervene(execution_id, how, f"request {next(self.numbers)}"))
+            requests.extend([await self.intervene(execution_id, how) for how in asked])
 
         self.squads.at_first_work = ask
         if "cancel" in asked:
@@ -470,7 +471,10 @@ class AnyOrder(RuleBasedStateMachine):
         found = self.run(self.database.read(self.look)) if self.known else {}
         for key, (dossier, logs) in found.items():
             if self.seen.get(key) == (dossier, logs):
-                assert (dossier.execution.status, dossier.execution.seq) == (self.known[key].status, self.known[key].seq)
+                assert (dossier.execution.status, dossier.execution.seq) == (
+                    self.known[key].status,
+                    self.known[key].seq,
+                )
                 continue
             assert key not in self.seen or self.seen[key][0].execution.status not in ENDS  # what has ended stays
             self.seen[key] = (dossier, logs)

@@ -141,15 +141,14 @@ async def check_end(database: Database, execution_id: UUID, worked: Worked, befo
 
 async def failure_of(run: Awaitable[Any], faulty: Faulty) -> DatabaseError | None:
     """Await a run on a database that becomes faulty; what it raises, if anything, says so clearly."""
-    try:
-        await run
-    except DatabaseError as error:
-        assert faulty.is_there
-        assert type(error) is DatabaseError
-        assert faulty.says in str(error)
-        assert error.hint
-        return error
-    return None
+    [end] = await asyncio.gather(run, return_exceptions=True)
+    if not isinstance(end, BaseException):
+        return None
+    assert faulty.is_there
+    assert type(end) is DatabaseError
+    assert faulty.says in str(end)
+    assert end.hint
+    return end
 
 
 async def fail_and_go_on(template: tuple[Path, UUID, UUID], fault: str, at: int) -> bool:
@@ -283,7 +282,9 @@ async def test_a_checkpoint_that_cannot_be_stored_fails_the_run(template, how):
 
 def next_by_hand(status: str) -> str:
     """The move that a human makes after the failure: on along the main line where there is one, else back to work."""
-    return {"in_progress": "reviewing", "reviewing": "in_progress"}.get(status) or MAIN_LINE[MAIN_LINE.index(status) + 1]
+    return {"in_progress": "reviewing", "reviewing": "in_progress"}.get(status) or MAIN_LINE[
+        MAIN_LINE.index(status) + 1
+    ]
 
 
 @pytest.mark.slow
@@ -324,7 +325,7 @@ async def test_a_manual_move_after_a_failed_checkpoint_keeps_what_the_step_made(
 # Checkpoints that are gone
 
 
-async def stopped_in(database: Database, orchestrator: TaskOrchestrator, execution_id: UUID, state: str) -> None:
+async def stopped_in(orchestrator: TaskOrchestrator, execution_id: UUID, state: str) -> None:
     """Drive until the execution is in that state, and stop there."""
     if state in {"analyzing", "completed", "blocked"}:
         if state != "analyzing":
@@ -344,7 +345,7 @@ async def test_an_execution_whose_checkpoints_were_deleted_goes_on_from_its_row(
         agents = worked.agents | ({Role.TESTER: all_roles(asks_first)[Role.TESTER]} if asked else {})
         orchestrator = TaskOrchestrator(database=database, agents=agents)
         execution_id = await started(database, orchestrator, template)
-        await stopped_in(database, orchestrator, execution_id, state)
+        await stopped_in(orchestrator, execution_id, state)
         before = await checked(database, execution_id)
         assert before.execution.status == state or state not in {"completed", "blocked", "analyzing"}
         await database.checkpointer.adelete_thread(str(execution_id))
