@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -134,9 +134,14 @@ class AnyOrder(RuleBasedStateMachine):
             return await Database.open(str(self.file))
 
         self.database = self.run(opened())
-        agents = all_roles(self.squads.work)
-        self.orchestrator = TaskOrchestrator(database=self.database, agents=agents, settings=self.settings)
-        self.graph = build_graph(database=self.database, agents=agents)
+        self.agents = all_roles(self.squads.work)
+        self.orchestrator = TaskOrchestrator(database=self.database, agents=self.agents, settings=self.settings)
+        self.__dict__.pop("graph", None)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The bare graph on the database as it is open now; many examples need none, and it takes a while to build."""
+        return build_graph(database=self.database, agents=self.agents)
 
     def teardown(self) -> None:
         if self.database:
