@@ -1,21 +1,18 @@
 """Many at once: processes that start the same task, executions in one process, processes on one file."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import at_once
 
 from delegation import Squad, Task
 from graph import TaskOrchestrator
 from persistence import Database, SquadService, TaskService
 
-ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 16
 
 OPEN = """
@@ -46,38 +43,6 @@ async def work(file, count, squad_id):
             return (await orchestrator.run(execution_id))["status"]
         return await asyncio.gather(*(one(number) for number in range(int(count))))
 """
-
-# Everything is imported once and before the fork, so that the processes are let go at the same moment.
-PROGRAM = """
-import asyncio, json, os, sys
-from delegation import Task
-from graph import ExecutionExists, TaskOrchestrator
-from persistence import Database, TaskService
-{work}
-count, arguments = int(sys.argv[1]), sys.argv[2:]
-gate, opener = os.pipe()
-children = []
-for _ in range(count):
-    if child := os.fork():
-        children.append(child)
-        continue
-    os.close(opener)
-    os.read(gate, 1)
-    said = json.dumps(asyncio.run(work(*arguments)))
-    os.write(1, said.encode() + b"\\n")  # a short line is written in one piece
-    sys.exit()
-os.close(opener)
-sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
-"""
-
-
-def at_once(count: int, work: str, *arguments: str) -> list[Any]:
-    """Run ``work`` in that many processes, let go at the same moment; returns what each gave back."""
-    command = [sys.executable, "-c", PROGRAM.format(work=work), str(count), *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
-    assert (ended.stderr, ended.returncode) == ("", 0)
-    return [json.loads(line) for line in ended.stdout.splitlines()]
-
 
 async def stored_squad(database: Database) -> str:
     async with database.session() as db:
