@@ -32,7 +32,7 @@ async def work(file, execution_id, gate_id, folder):
     async with await Database.open(file) as database:
         orchestrator = TaskOrchestrator(database=database, agents=agents(folder))
         try:
-            went = await orchestrator.answer(execution_id, gate_id, text=f"says {{os.getpid()}}")
+            went = await orchestrator.answer(execution_id, gate_id, text=f"says {os.getpid()}")
             if isinstance(went, Request):  # the winner drives already
                 await went.wait()
         except GateError as error:
@@ -47,9 +47,9 @@ RESUME = (
 async def work(file, thread_id, gate_id, folder):
     async with await Database.open(file) as database:
         graph = build_graph(database=database, agents=agents(folder))
-        command = Command(resume={{gate_id: f"says {{os.getpid()}}"}})
+        command = Command(resume={gate_id: f"says {os.getpid()}"})
         try:
-            output = await graph.ainvoke(command, {{"configurable": {{"thread_id": thread_id}}}})
+            output = await graph.ainvoke(command, {"configurable": {"thread_id": thread_id}})
         except ExecutionBusy:
             return [os.getpid(), "ExecutionBusy"]
         [*interrupts] = output.get("__interrupt__", [])
