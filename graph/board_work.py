@@ -60,13 +60,17 @@ class MemberAtWork:
         Meanwhile the database learns what is at work: work that ends before the watcher's first look needs no mark.
         """
         if begun := self.board.begun_since():
-            await self.step.database.write(lambda connection: self._mark(connection, begun))
+            try:
+                await self.step.database.write(lambda connection: self._mark(connection, begun))
+            except MovedOn:  # or somebody else drives it now
+                return "close"
         asked = await self.step.database.read(lambda connection: requests_waiting(connection, self.step.execution_id))
         if "cancel" in asked:
             return "cancel"
         return "close" if asked or self.step.runtime.drain_requested else "go on"
 
     def _mark(self, connection: Connection, begun: dict[str, datetime]) -> None:
+        guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
         for subtask_id, at in begun.items():
             mark_started(connection, self.step.execution_id, subtask_id, at)
 
