@@ -116,12 +116,14 @@ class Modelled:
         self.questions.append(Question(kind, self.path[-2], self.seq))
 
     def resolve(self, next_state: str) -> None:
-        """Close the one open question, and go on there."""
+        """Close the one open question, or the one blocker among several, and go on there."""
         if not may("blocked", next_state):
             raise Refused("InvalidTransition")
-        if self.status != "blocked" or len(self.waiting) != 1:
+        blockers = [one for one in self.waiting if one.kind == "blocker"]
+        meant = self.waiting if len(self.waiting) == 1 else blockers
+        if self.status != "blocked" or len(meant) != 1:
             raise Refused("GateError")
-        self._take(self.waiting[0], Said("respond", "resolved", next_state))
+        self._take(meant[0], Said("respond", "resolved", next_state))
 
     def answer(self, gate_id: UUID | None, said: Said) -> None:
         """Answer a question; the last one that was open lets the execution go on."""

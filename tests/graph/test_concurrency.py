@@ -44,6 +44,7 @@ async def work(file, count, squad_id):
         return await asyncio.gather(*(one(number) for number in range(int(count))))
 """
 
+
 async def stored_squad(database: Database) -> str:
     async with database.session() as db:
         return str((await SquadService.create_squad(db, Squad.default())).id)

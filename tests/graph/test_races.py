@@ -338,9 +338,7 @@ async def test_nothing_of_a_driver_that_lost_its_lease_is_stored_and_it_says_why
 
 
 @pytest.mark.slow
-async def test_a_driver_that_lost_its_lease_to_another_that_still_drives_stores_nothing(
-    database, store, folder, drive
-):
+async def test_a_driver_that_lost_its_lease_to_another_that_still_drives_stores_nothing(database, store, folder, drive):
     held, release = asyncio.Event(), asyncio.Event()
 
     async def holds(brief: Brief) -> Outcome:
