@@ -145,10 +145,11 @@ class Watch:
         return kind
 
     async def _honour(self, execution_id: UUID) -> None:
-        """Take an answer whose driver died before it did."""
+        """Take an answer whose driver died before it did, and what was asked before that."""
         try:
-            await honour_next(self._database, self._engine, execution_id)
-        except StaleTransition:
+            while await honour_next(self._database, self._engine, execution_id):
+                pass
+        except StaleTransition:  # somebody drives it now, who honours the rest
             return
 
     async def _drive_on(self) -> list[UUID]:

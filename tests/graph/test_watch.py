@@ -275,6 +275,21 @@ async def test_a_run_whose_settings_go_on_needs_nobody(database, store):
     assert {gate["answer"]["text"] for gate in summary["gates"]} == {"no answer came in time; go on as you think best"}
 
 
+@pytest.mark.parametrize(("choice", "status"), [("go_on", "completed"), ("give_up", "failed")])
+async def test_a_plan_that_nobody_approves_in_time_is_decided_by_the_settings(database, store, choice, status):
+    settings = RunSettings(approval="human", gate_deadline_s=60, gate_default=choice)
+    orchestrator = TaskOrchestrator(database=database, settings=settings)
+    stored = await store(database)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    (gate,) = (await orchestrator.run(execution_id))["gates"]
+    assert (gate["kind"], gate["status"]) == ("approval", "open")
+    served = await watch(orchestrator, database, HOUR).once()
+    assert [str(one) for one in served.answered] == [gate["id"]]
+    summary = await orchestrator.get_execution_summary(execution_id)
+    assert (summary["status"], len(summary["gates"])) == (status, 1)
+
+
 async def test_whoever_has_sinks_tells_of_gates_reminders_and_deadlines(database, store):
     with Receiver([500, 503]) as receiver:
         sinks = Sinks(urls={"team": receiver.url}, backoff_s=0.001, ceiling_s=0.004)
