@@ -58,7 +58,7 @@ class Sinks:
     ceiling_s: float = 900.0
     attempts: int = 10
     _services: dict[str, "apprise.Apprise"] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _threads: dict[str, threading.Thread] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _abandoned: dict[str, threading.Event] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for number, (name, url) in enumerate(self.urls.items(), start=1):
@@ -104,7 +104,7 @@ class Sinks:
         Raises:
             SinkFailure: it is unknown, cannot be reached, did not take it, or took too long.
         """
-        if (earlier := self._threads.get(name)) and earlier.is_alive():
+        if (returned := self._abandoned.get(name)) and not returned.is_set():
             raise SinkFailure("an earlier call hangs still")
         service = self._services.get(name)
         if service is None:
@@ -120,6 +120,7 @@ class Sinks:
         """Run a call in a thread of its own that nothing waits for, not even the interpreter's end."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
+        returned = threading.Event()
 
         def tell(result: Any, error: str | None) -> None:
             if ended.done():
@@ -136,14 +137,15 @@ class Sinks:
                 result = call()
             except Exception as raised:  # noqa: BLE001 - a service may raise anything, and its text may hold the URL
                 error = f"it raised {type(raised).__name__}"
+            returned.set()
             with suppress(RuntimeError):  # the loop has ended meanwhile, and nobody waits for the answer
                 loop.call_soon_threadsafe(tell, result, error)
 
-        thread = self._threads[name] = threading.Thread(target=work, name=f"squad-sink-{name}", daemon=True)
-        thread.start()
+        threading.Thread(target=work, name=f"squad-sink-{name}", daemon=True).start()
         try:
             return await asyncio.wait_for(ended, limit_s)
         except TimeoutError:
+            self._abandoned[name] = returned
             raise SinkFailure(f"it did not answer within {limit_s:g} s") from None
 
 

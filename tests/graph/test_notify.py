@@ -128,6 +128,16 @@ async def test_of_several_who_deliver_at_the_same_time_one_sends_each_notificati
         assert len(receiver.taken) == len(set(receiver.taken)) == len(gates)
 
 
+async def test_sinks_may_be_shared_by_several_who_deliver(database, ask):
+    for number in range(8):
+        await ask(f"Question {number}?")
+    with Receiver() as receiver:
+        sinks = quick(receiver, backoff_s=60)
+        results = await asyncio.gather(*(Notifier(sinks, database).deliver() for _ in range(4)))
+        assert (sum(one.sent for one in results), sum(one.failed for one in results)) == (8, 0)
+        assert len(set(receiver.taken)) == len(receiver.taken) == 8
+
+
 async def test_a_claim_that_nobody_settled_is_sent_after_its_time(database, ask):
     """At least once: whoever claimed it may have died, before or after the sink took it."""
     await ask("Which hash?")
