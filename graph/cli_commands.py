@@ -5,13 +5,14 @@ import os
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from delegation import DatabaseError, ExecutionBusy, InputError, Task
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
-from graph.cli_output import Reply, screen, show_log, show_rows
+from graph.cli_output import Reply, screen, show_log, show_pruned, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
 from graph.cli_watching import database_of_environment, sinks_of_environment, tell_sinks, watch
@@ -230,6 +231,15 @@ def _check_state(name: str | None) -> None:
 
 _Command = Callable[[Desk, Task | None], Awaitable[Reply]]
 
+
+async def _prune(desk: Desk, _task: Task | None) -> Reply:
+    """Delete what executions that ended long ago no longer need."""
+    older_than = timedelta(seconds=desk.args.older_than)
+    pruned = await desk.orchestrator.prune(older_than, dry_run=desk.args.dry_run)
+    found = {"pruned": pruned.executions, "freed_bytes": pruned.freed_bytes, "dry_run": pruned.dry_run}
+    return Reply(found, partial(show_pruned, found))
+
+
 _COMMANDS: dict[str, _Command] = {
     "run": _run,
     "resume": _resume,
@@ -240,6 +250,7 @@ _COMMANDS: dict[str, _Command] = {
     "block": _block,
     "cancel": _cancel,
     "watch": _watch,
+    "prune": _prune,
 }
 
 _ASKING = {"run", "resume", "answer", "block"}

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from graph.render_text import STATUS_STYLES, Ink
 
-__all__ = ["OutputError", "Reply", "screen", "show_error", "show_log", "show_rows", "write_reply"]
+__all__ = ["OutputError", "Reply", "screen", "show_error", "show_log", "show_pruned", "show_rows", "write_reply"]
 
 Show = Callable[[Console], None]
 
@@ -115,6 +115,17 @@ def show_error(error: Mapping[str, str | None], *, as_json: bool) -> None:
     console.print(Text("squad: ", "bold red").append_text(ink.text(error["message"], limit=2_000)), soft_wrap=True)
     if error["hint"]:
         console.print(Text("hint: ", "bold").append_text(ink.text(error["hint"], limit=2_000)), soft_wrap=True)
+
+
+def show_pruned(pruned: Mapping[str, Any], console: Console) -> None:
+    """Print what was pruned, or would be."""
+    count, size = pruned["pruned"], pruned["freed_bytes"]
+    what = f"{count} execution{'' if count == 1 else 's'}"
+    if pruned["dry_run"]:
+        line = f"would prune {what}, and free about {size:,} bytes"
+    else:
+        line = f"pruned {what}; {size:,} bytes of the file are free to be used again"
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], console: Console) -> None:

@@ -119,6 +119,11 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     _driving(parser)
 
 
+def _prune(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--older-than", type=_duration, metavar="TIME", help="how long ago it ended: 90m, 12h, 30d")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+
+
 def _duration(text: str) -> float:
     try:
         return seconds_of(text)
@@ -159,6 +164,11 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
         "[--once] [--no-run] [--interval TIME] [--grace S]",
         "serve reminders, deadlines and notifications until a signal ends it, with exit status 0",
         _watch,
+    ),
+    "prune": (
+        "--older-than TIME [--dry-run]",
+        "delete checkpoints and journal of what ended long ago; log and summary stay",
+        _prune,
     ),
 }
 
@@ -265,6 +275,8 @@ def _check(found: argparse.Namespace) -> None:
         raise UsageError("--decision edit and --plan FILE go together", hint="`squad status ID --json` shows the plan")
     if getattr(found, "grace", None) is not None and not 0 <= found.grace < math.inf:
         raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
+    if found.command == "prune" and found.older_than is None:
+        raise UsageError("it is not said how old is old enough", hint="squad prune --older-than 30d")
     if found.command == "block" and not found.text.strip():
         raise UsageError("the question to the human is empty", hint='squad block ID "Which API is meant?"')
     if found.command == "block" and found.default is not None and found.deadline_in is None:

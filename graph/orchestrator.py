@@ -1,6 +1,7 @@
 """The orchestrator: what callers start, watch, stop, answer and steer executions with."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -20,6 +21,7 @@ from graph.forks import fork_execution
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
 from graph.notify import Notifier
+from graph.pruning import Pruned, prune
 from graph.requests import Request, leave_request, plan_for
 from graph.services import Services
 from graph.sinks import Sinks
@@ -339,6 +341,10 @@ class TaskOrchestrator:
         """
         database = database_of(db) if db is not None else self._ready().database
         return await fork_execution(database, as_uuid(execution_id, "an execution"), seq)
+
+    async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Pruned:
+        """Delete checkpoints and journal of executions that ended longer ago than that; see :func:`prune`."""
+        return await prune(self._ready().database, older_than, dry_run=dry_run)
 
     async def _open_gate(self, db: AsyncSession, execution_id: UUID | str, gate: NewGate) -> Gate | Request:
         done = await self._intervene(db, execution_id, Block(gate=gate))

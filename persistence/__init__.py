@@ -11,6 +11,7 @@ from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.messages import DatabaseMessageStore
 from persistence.moves import Move, MovedOn, apply_move, guard
+from persistence.prune import free_bytes, held_bytes, prunable_threads, prune_threads
 from persistence.records import (
     Assigned,
     Dossier,
@@ -68,8 +69,10 @@ __all__ = [
     "database_of",
     "end_intent",
     "execution_on_thread",
+    "free_bytes",
     "fresh",
     "guard",
+    "held_bytes",
     "insert_squad",
     "insert_task",
     "is_idle",
@@ -95,6 +98,8 @@ __all__ = [
     "next_request",
     "note_failed_intent",
     "on_session",
+    "prunable_threads",
+    "prune_threads",
     "requests_waiting",
     "settled",
     "squad_of",

@@ -1,0 +1,91 @@
+"""Giving space back: the checkpoints and the journal of executions that ended long ago.
+
+A thread is pruned whole or not at all, since several executions may be on it and its checkpoints say nothing of whose
+they are. Log, outcomes, messages, gates and everything else that a summary tells is kept.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Delete,
+    Select,
+    TableClause,
+    case,
+    column,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy import table as lightweight
+
+from persistence.tables import FINAL_STATES, ExecutionRow, IntentRow, JournalRow, table, utc_now
+
+__all__ = ["free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
+
+_row = table(ExecutionRow)
+_checkpoints = lightweight("checkpoints", column("thread_id"), column("checkpoint"), column("metadata"))
+_writes = lightweight("writes", column("thread_id"), column("value"))
+
+
+def prunable_threads(connection: Connection, before: datetime, only: Collection[str] | None = None) -> dict[str, int]:
+    """Return the threads whose executions all ended before that time, with how many of them are not pruned yet.
+
+    A thread is left out while an execution on it is open or younger, or is one that an open fork came from, be it
+    through others.
+    """
+    origins = _origins_of_open_forks()
+    is_kept = case((_row.c.ended_at < before, _row.c.id.in_(select(origins.c.id))), else_=True)
+    left = func.sum(_row.c.pruned_at.is_(None))
+    query = select(_row.c.thread_id, left).group_by(_row.c.thread_id).having(func.sum(is_kept) == 0, left > 0)
+    if only is not None:
+        query = query.where(_row.c.thread_id.in_(only))
+    return {thread_id: int(count) for thread_id, count in connection.execute(query)}
+
+
+def prune_threads(connection: Connection, thread_ids: Collection[str], before: datetime) -> int:
+    """Prune those of the threads that still may be, and return how many executions that were."""
+    chosen = list(prunable_threads(connection, before, thread_ids))
+    here = _row.c.thread_id.in_(chosen)
+    for statement in _deletions(chosen, select(_row.c.id).where(here)):
+        connection.execute(statement)
+    marked = update(_row).where(here, _row.c.pruned_at.is_(None)).values(pruned_at=utc_now())
+    return connection.execute(marked).rowcount
+
+
+def held_bytes(connection: Connection, thread_ids: Sequence[str]) -> int:
+    """Return how many bytes the checkpoints of those threads hold."""
+    sizes = (
+        select(func.sum(func.length(_checkpoints.c.checkpoint) + func.length(_checkpoints.c.metadata))).where(
+            _checkpoints.c.thread_id.in_(thread_ids)
+        ),
+        select(func.sum(func.length(_writes.c.value))).where(_writes.c.thread_id.in_(thread_ids)),
+    )
+    return sum(int(connection.execute(size).scalar() or 0) for size in sizes)
+
+
+def free_bytes(connection: Connection) -> int:
+    """Return how many bytes of the database's file are free to be used again."""
+    pages, size = (connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("freelist_count", "page_size"))
+    return int(pages or 0) * int(size or 0)
+
+
+def _origins_of_open_forks() -> CTE:
+    forks = select(_row.c.forked_from.label("id"))
+    is_fork = _row.c.forked_from.is_not(None)
+    found = forks.where(is_fork, _row.c.status.not_in(FINAL_STATES)).cte("origins", recursive=True)
+    return found.union(forks.join(found, _row.c.id == found.c.id).where(is_fork))
+
+
+def _deletions(thread_ids: Collection[str], executions: Select[tuple[UUID]]) -> list[Delete]:
+    saved: list[TableClause] = [_checkpoints, _writes]
+    kept_by_steps: list[Any] = [table(JournalRow), table(IntentRow)]
+    return [
+        *(delete(one).where(one.c.thread_id.in_(thread_ids)) for one in saved),
+        *(delete(one).where(one.c.execution_id.in_(executions)) for one in kept_by_steps),
+    ]
