@@ -7,11 +7,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from math import inf
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from delegation import DatabaseError, ExecutionBusy, Gate, SquadError, StaleTransition
+from delegation import ConfigurationError, DatabaseError, ExecutionBusy, Gate, SquadError, StaleTransition
 from graph.answers import BY_DEADLINE
 from graph.engine import WorkflowEngine
 from graph.notify import Notifier
@@ -53,6 +54,9 @@ class Watch:
         drive: whether executions are driven on after a default answer.
         interval_s: the longest time between two looks, in seconds.
         now: the clock.
+
+    Raises:
+        ConfigurationError: the interval is no time.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class Watch:
         interval_s: float = 5.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        if not 0 < interval_s < inf:
+            raise ConfigurationError(f"{interval_s!r} is no time between two looks", hint="give seconds, such as 5.0")
         self._database, self._engine, self._stream, self._notifier = database, engine, stream, notifier
         self._drives_on, self._interval_s, self._now = drive, interval_s, now
         self._drives: dict[UUID, asyncio.Task[None]] = {}

@@ -189,6 +189,12 @@ def entering(orchestrator: TaskOrchestrator, state: str) -> asyncio.Event:
     return entered
 
 
+@pytest.mark.parametrize("interval_s", [0, -1, float("nan"), float("inf")])
+async def test_an_interval_that_is_no_time_is_refused(orchestrator, interval_s):
+    with pytest.raises(ConfigurationError, match="no time"):
+        await orchestrator.watch(interval_s=interval_s)
+
+
 @asynccontextmanager
 async def watching(orchestrator: TaskOrchestrator, **more):
     """A watch in the background; what it serves comes through the queue."""
