@@ -2,29 +2,26 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agents import ContextManager, MessageBus, RoleAgent
-from delegation import ConfigurationError, Decision, Gate, GateKind, NewGate, Plan, Role, json_object, validated
-from graph.answers import checked_answer
+from delegation import ConfigurationError, Role
 from graph.build import assemble
 from graph.context import RunSettings, chosen_settings
-from graph.deadlines import DefaultAnswer, Moment, with_terms
 from graph.driver import Driver
 from graph.engine import Planned, WorkflowEngine
 from graph.fingerprint import Migration
 from graph.forks import fork_execution
-from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
-from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, check_move, progress_of
+from graph.lifecycle import DESCRIPTIONS, FINAL_STATES, WorkflowState, as_state, progress_of
 from graph.notify import Notifier
 from graph.pruning import Pruned, prune
-from graph.requests import Request, leave_request, plan_for
 from graph.services import Services
 from graph.sinks import Sinks
+from graph.steering import Steering
 from graph.stream import EventStream
 from graph.summary import summary_of
 from graph.watch import Served, Watch
@@ -34,20 +31,14 @@ from persistence import (
     as_uuid,
     create_execution,
     database_of,
-    fresh,
-    lease,
     load_dossier,
-    load_gates,
     load_progress,
-    on_session,
 )
 
 __all__ = ["TaskOrchestrator"]
 
-T = TypeVar("T")
 
-
-class TaskOrchestrator:
+class TaskOrchestrator(Steering):
     """Conducts executions: one object for any number of them, on one database.
 
     Args:
@@ -168,140 +159,6 @@ class TaskOrchestrator:
         """Return everything about the execution, as JSON values."""
         return summary_of(await self._read(db, load_dossier, execution_id))
 
-    async def handle_blocker(
-        self,
-        *,
-        db: AsyncSession,
-        execution_id: UUID | str,
-        blocker_description: str,
-        blocker_metadata: dict[str, Any] | None = None,
-        remind_at: Moment | None = None,
-        deadline: Moment | None = None,
-        default_answer: DefaultAnswer | None = None,
-    ) -> Gate | Request:
-        """Block the execution with a question to a human; one that is blocked already gets one question more.
-
-        ``remind_at`` and ``deadline`` are aware datetimes, or seconds from now; :meth:`watch` serves them. At the
-        deadline ``default_answer`` counts, an answer or its fields; without one the question stays open.
-
-        Raises:
-            InputError: a time cannot be used.
-            GateError: the default answer is none that the gate takes.
-        """
-        fields = {
-            "kind": GateKind.BLOCKER,
-            "question": blocker_description,
-            "reason": blocker_description,
-            "metadata": json_object(blocker_metadata, "the blocker's metadata"),
-        }
-        gate = validated(NewGate, fields, "the blocker's")
-        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
-        return await self._open_gate(db, execution_id, gate)
-
-    async def escalate_to_human(
-        self,
-        *,
-        db: AsyncSession,
-        execution_id: UUID | str,
-        reason: str,
-        details: str = "",
-        attempted_solutions: list[str] | None = None,
-        remind_at: Moment | None = None,
-        deadline: Moment | None = None,
-        default_answer: DefaultAnswer | None = None,
-    ) -> Gate | Request:
-        """Block the execution because a human has to decide; returns the gate. The rest is as for a blocker."""
-        fields = {
-            "kind": GateKind.ESCALATION,
-            "question": reason,
-            "reason": reason,
-            "details": details if isinstance(details, str) else str(details),
-            "attempted_solutions": attempted_solutions or [],
-        }
-        gate = validated(NewGate, fields, "the escalation's")
-        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
-        return await self._open_gate(db, execution_id, gate)
-
-    async def resolve_blocker(
-        self,
-        *,
-        db: AsyncSession,
-        execution_id: UUID | str,
-        resolution: str,
-        next_state: str,
-        gate_id: UUID | str | None = None,
-    ) -> WorkflowState | Request:
-        """Close the one open gate, or the one named, and go on in ``next_state``; returns where it stands now.
-
-        Raises:
-            GateError: nothing is open, or several are and none was named; the error says which.
-            InvalidTransition: a blocked execution may not go there.
-        """
-        check_move(WorkflowState.BLOCKED, next_state)
-        answer = checked_answer({"text": resolution, "next_state": next_state, "answered_by": "caller"})
-        which = as_uuid(gate_id, "a gate") if gate_id is not None else None
-        return await self._move(db, execution_id, AnswerGate(gate_id=which, answer=answer))
-
-    async def answer(
-        self,
-        execution_id: UUID | str,
-        gate_id: UUID | str,
-        *,
-        decision: str = Decision.RESPOND,
-        text: str | None = None,
-        next_state: str | None = None,
-        plan: Plan | Mapping[str, Any] | None = None,
-        answered_by: str | None = None,
-    ) -> WorkflowState | Request:
-        """Answer a gate; returns where the execution stands now.
-
-        Raises:
-            GateError: the gate is unknown, closed, another execution's, or does not take that answer.
-            InvalidTransition: a blocked execution may not go to ``next_state``.
-        """
-        fields = {
-            "decision": decision,
-            "text": text,
-            "next_state": next_state,
-            "plan": plan,
-            "answered_by": answered_by,
-        }
-        intervention = AnswerGate(gate_id=as_uuid(gate_id, "a gate"), answer=checked_answer(fields))
-        async with self._ready().database.session() as db:
-            return await self._move(db, execution_id, intervention)
-
-    async def transition_to_review(
-        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
-    ) -> WorkflowState | Request:
-        """Move on to reviewing by hand."""
-        return await self._move(
-            db, execution_id, validated(Advance, {"to_state": "reviewing", "reason": reason}, "the move's")
-        )
-
-    async def transition_to_testing(
-        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
-    ) -> WorkflowState | Request:
-        """Move on to testing by hand."""
-        return await self._move(
-            db, execution_id, validated(Advance, {"to_state": "testing", "reason": reason}, "the move's")
-        )
-
-    async def complete_task(
-        self, *, db: AsyncSession, execution_id: UUID | str, result: dict[str, Any] | None = None
-    ) -> WorkflowState | Request:
-        """End the execution as completed on the caller's word, which is recorded as such; work left is cancelled."""
-        return await self._move(db, execution_id, Complete(result=json_object(result, "the result")))
-
-    async def fail_task(self, *, db: AsyncSession, execution_id: UUID | str, error: str) -> WorkflowState | Request:
-        """End the execution as failed, with the error."""
-        return await self._move(db, execution_id, Fail(error=str(error)))
-
-    async def cancel(
-        self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None
-    ) -> WorkflowState | Request:
-        """End the execution because nobody wants it any more: failed, with "cancelled: …" as the error."""
-        return await self._move(db, execution_id, validated(Cancel, {"reason": reason}, "the cancellation's"))
-
     async def watch(
         self,
         *,
@@ -346,47 +203,9 @@ class TaskOrchestrator:
         """Delete checkpoints and journal of executions that ended longer ago than that; see :func:`prune`."""
         return await prune(self._ready().database, older_than, dry_run=dry_run)
 
-    async def _open_gate(self, db: AsyncSession, execution_id: UUID | str, gate: NewGate) -> Gate | Request:
-        done = await self._intervene(db, execution_id, Block(gate=gate))
-        if isinstance(done, Request):
-            return done
-        gates = await self._read(db, load_gates, execution_id)
-        return find_gate(done.execution_id, gates, gate.id)
-
-    async def _move(
-        self, db: AsyncSession, execution_id: UUID | str, intervention: Intervention
-    ) -> WorkflowState | Request:
-        done = await self._intervene(db, execution_id, intervention)
-        if isinstance(done, Request):
-            return done
-        return WorkflowState(done.move.to_state) if done.move else WorkflowState.BLOCKED
-
-    async def _intervene(
-        self, db: AsyncSession, execution_id: UUID | str, intervention: Intervention
-    ) -> Planned | Request:
-        """Intervene at once if nobody drives the execution, else leave a request for whoever does."""
-        database, key = database_of(db), as_uuid(execution_id, "an execution")
-        self._use(database)
-
-        def decide(connection: Connection) -> Planned:
-            # under the write lock, so that nobody can take the lease between this look and the commit
-            if lease.driver(connection, key) is not None:
-                raise _DrivenError
-            return plan_for(connection, key, intervention)
-
-        try:
-            return await self.workflow_engine.perform_on(db, decide)
-        except _DrivenError:
-            return await leave_request(db, self.workflow_engine, key, intervention)
-
-    async def _read(self, db: AsyncSession | None, load: Callable[[Connection, UUID], T], execution_id: Any) -> T:
-        key = as_uuid(execution_id, "an execution")
-        if db is None:
-            return await self._ready().database.read(lambda connection: load(connection, key))
-        await fresh(db)
-        found = await on_session(db, lambda connection: load(connection, key))
-        await fresh(db)
-        return found
+    @property
+    def _database(self) -> Database:
+        return self._ready().database
 
     def _use(self, database: Database) -> None:
         if self._driver and self._driver.database is not database and not self._driver.database.is_closed:
@@ -405,12 +224,3 @@ class TaskOrchestrator:
         if self._driver is None:
             raise ConfigurationError("the orchestrator has no database yet", hint="TaskOrchestrator(database=database)")
         return self._driver
-
-
-def advance(to_state: WorkflowState, reason: Any) -> Advance:
-    """Return a move by hand; InputError where the reason is no text."""
-    return validated(Advance, {"to_state": to_state, "reason": reason}, "the move's")
-
-
-class _DrivenError(Exception):
-    """Somebody drives the execution."""
