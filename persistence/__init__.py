@@ -1,6 +1,7 @@
 """The database: tables, sessions, the step journal, the transition log, the checkpointer."""
 
 from persistence import lease
+from persistence.base import utc_now
 from persistence.context import DatabaseContextStore
 from persistence.creation import create_execution, insert_squad, insert_task, keep_terms
 from persistence.database import Database
@@ -34,7 +35,6 @@ from persistence.records import (
 )
 from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
-from persistence.tables import utc_now
 from persistence.threads import copy_on_thread, execution_on_thread, started_under
 from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
 

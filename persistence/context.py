@@ -5,8 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from persistence.base import table
 from persistence.database import Database
-from persistence.tables import FactRow, table
+from persistence.tables import FactRow
 
 __all__ = ["DatabaseContextStore"]
 

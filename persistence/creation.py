@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Insert, Select, bindparam, insert, select, update
 
 from delegation import ExecutionExists, NotFound, Squad, Task
-from persistence.tables import FINAL_STATES, ExecutionRow, MemberRow, SquadRow, TaskRow, table, utc_now
+from persistence.base import FINAL_STATES, table, utc_now
+from persistence.tables import ExecutionRow, MemberRow, SquadRow, TaskRow
 
 __all__ = ["create_execution", "insert_squad", "insert_task", "keep_terms"]
 

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, union
 
 from delegation import Gate
 from persistence import lease
-from persistence.tables import FINAL_STATES, ExecutionRow, GateRow, RequestRow, TransitionRow, as_dict, table
+from persistence.base import FINAL_STATES, as_dict, table
+from persistence.tables import ExecutionRow, GateRow, RequestRow, TransitionRow
 
 __all__ = ["due_gates", "left_alone", "mark_overdue", "mark_reminded", "next_moment", "unheard"]
 

@@ -12,18 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Insert, Select, Update, bindparam, func, insert, select, update
 
 from delegation import ALLOWED_DECISIONS, Message, NewGate, Outcome
-from persistence.tables import (
-    AssignmentRow,
-    Base,
-    ExecutionRow,
-    GateRow,
-    JournalRow,
-    LogRow,
-    MessageRow,
-    OutcomeRow,
-    table,
-    utc_now,
-)
+from persistence.base import Base, table, utc_now
+from persistence.tables import AssignmentRow, ExecutionRow, GateRow, JournalRow, LogRow, MessageRow, OutcomeRow
 
 __all__ = [
     "Done",

@@ -6,18 +6,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from persistence.tables import (
-    AssignmentRow,
-    Base,
-    ExecutionRow,
-    GateRow,
-    OutcomeRow,
-    TaskRow,
-    TransitionRow,
-    as_dict,
-    table,
-    utc_now,
-)
+from persistence.base import Base, as_dict, table, utc_now
+from persistence.tables import AssignmentRow, ExecutionRow, GateRow, OutcomeRow, TaskRow, TransitionRow
 
 __all__ = ["copy_execution"]
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Update, bindparam, update
 
 from delegation import Answer
-from persistence.tables import GateRow, table, utc_now
+from persistence.base import table, utc_now
+from persistence.tables import GateRow
 
 __all__ = ["claim_gate", "withdraw_gates"]
 

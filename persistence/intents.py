@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from persistence.base import table, utc_now
 from persistence.records import load_gates
-from persistence.tables import IntentRow, table, utc_now
+from persistence.tables import IntentRow
 
 __all__ = ["Intent", "begin_intent", "end_intent", "load_doubts", "note_failed_intent"]
 

@@ -13,8 +13,9 @@ import psutil
 from sqlalchemy import Connection, Row, Update, bindparam, select, update
 
 from delegation import ExecutionBusy
+from persistence.base import FINAL_STATES, table, utc_now
 from persistence.records import load_execution
-from persistence.tables import FINAL_STATES, ExecutionRow, table, utc_now
+from persistence.tables import ExecutionRow
 
 __all__ = ["LEASE_S", "Owner", "acquire", "busy", "driver", "holder", "lost", "release", "renew"]
 

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Row, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from delegation import Message, MessageType, NotFound
+from persistence.base import as_dict, table
 from persistence.database import Database
 from persistence.effects import message_values
-from persistence.tables import ExecutionRow, MessageRow, as_dict, table
+from persistence.tables import ExecutionRow, MessageRow
 
 __all__ = ["DatabaseMessageStore"]
 

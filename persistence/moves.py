@@ -13,9 +13,10 @@ from uuid import UUID
 from sqlalchemy import Connection, Insert, Update, bindparam, exists, insert, select, update
 
 from delegation import Message, MessageType
+from persistence.base import FINAL_STATES, table, utc_now
 from persistence.effects import Effects, store_effects
 from persistence.gates import withdraw_gates
-from persistence.tables import FINAL_STATES, ExecutionRow, RequestRow, TransitionRow, table, utc_now
+from persistence.tables import ExecutionRow, RequestRow, TransitionRow
 
 __all__ = ["Move", "MovedOn", "apply_move", "guard"]
 

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, insert, literal, select, update
 
 from delegation import Gate
-from persistence.tables import ExecutionRow, GateRow, OutboxRow, RequestRow, TaskRow, as_dict, table
+from persistence.base import as_dict, table
+from persistence.tables import ExecutionRow, GateRow, OutboxRow, RequestRow, TaskRow
 
 __all__ = ["Notice", "claim", "due", "fill", "is_complete", "next_due", "record_failure", "record_sent"]
 

@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import table as lightweight
 
-from persistence.tables import FINAL_STATES, ExecutionRow, IntentRow, JournalRow, table, utc_now
+from persistence.base import FINAL_STATES, table, utc_now
+from persistence.tables import ExecutionRow, IntentRow, JournalRow
 
 __all__ = ["free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
 

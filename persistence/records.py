@@ -10,12 +10,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from delegation import Deliverable, Gate, NotFound, Outcome, OutcomeStatus, Squad, Task
+from persistence.base import Base, as_dict, table
 from persistence.effects import Done
 from persistence.requests import next_request
 from persistence.services import member_of, task_of
 from persistence.tables import (
     AssignmentRow,
-    Base,
     ExecutionRow,
     GateRow,
     JournalRow,
@@ -26,8 +26,6 @@ from persistence.tables import (
     SquadRow,
     TaskRow,
     TransitionRow,
-    as_dict,
-    table,
 )
 
 __all__ = [

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
-from persistence.tables import RequestRow, table, utc_now
+from persistence.base import table, utc_now
+from persistence.tables import RequestRow
 
 __all__ = ["add_request", "close_request", "load_request", "next_request", "requests_waiting"]
 

@@ -1,35 +1,19 @@
-"""The tables. Everything but the checkpointer's own two is here, and states are plain text to this package.
+"""The tables. Everything but the checkpointer's own two is here.
 
 Each table's docstring says what one row is. Times are stored in UTC; identifiers are UUIDs.
 """
 
-from datetime import UTC, datetime
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    DateTime,
-    ForeignKey,
-    Index,
-    MetaData,
-    Row,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from persistence.base import OPEN, Base, state_check, utc_now
 
 __all__ = [
-    "FINAL_STATES",
-    "STATES",
     "AssignmentRow",
-    "Base",
     "ExecutionRow",
     "FactRow",
     "GateRow",
@@ -44,73 +28,7 @@ __all__ = [
     "SquadRow",
     "TaskRow",
     "TransitionRow",
-    "as_dict",
-    "table",
-    "utc_now",
 ]
-
-STATES = (
-    "pending",
-    "analyzing",
-    "planning",
-    "delegated",
-    "in_progress",
-    "reviewing",
-    "testing",
-    "completed",
-    "blocked",
-    "failed",
-)
-"""The states that a constraint lets in; a test holds them against the lifecycle's map."""
-
-FINAL_STATES = ("completed", "failed")
-
-_OPEN = text("status NOT IN ('completed', 'failed')")
-
-
-def utc_now() -> datetime:
-    """Return the present time with its zone: the one clock that rows are stamped with."""
-    return datetime.now(UTC)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time, stored without its zone in UTC and given back with it, on every database alike."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn an aware time into UTC; a naive one is taken as UTC."""
-        return value if value is None or value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
-        return value if value is None else value.replace(tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    """The tables' common ground: names for constraints, and the types behind the annotations."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {
-        datetime: UtcDateTime(),
-        dict[str, Any]: JSON(none_as_null=True),
-        list[Any]: JSON(none_as_null=True),
-        str: Text(),
-    }
-
-
-def _state_check(column: str, name: str) -> CheckConstraint:
-    values = ", ".join(f"'{state}'" for state in STATES)
-    return CheckConstraint(f"{column} IN ({values})", name=name)
 
 
 class SquadRow(Base):
@@ -166,9 +84,9 @@ class ExecutionRow(Base):
 
     __tablename__ = "executions"
     __table_args__ = (
-        _state_check("status", "status"),
-        Index("uq_executions_open_task", "task_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
-        Index("uq_executions_open_thread", "thread_id", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        state_check("status", "status"),
+        Index("uq_executions_open_task", "task_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("uq_executions_open_thread", "thread_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -203,7 +121,7 @@ class TransitionRow(Base):
     """
 
     __tablename__ = "transitions"
-    __table_args__ = (_state_check("from_state", "from_state"), _state_check("to_state", "to_state"))
+    __table_args__ = (state_check("from_state", "from_state"), state_check("to_state", "to_state"))
 
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True)
@@ -394,13 +312,3 @@ class RequestRow(Base):
     outcome: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     closed_at: Mapped[datetime | None]
-
-
-def as_dict(row: Row[Any]) -> dict[str, Any]:
-    """Return a row's columns by name."""
-    return dict(row._mapping)  # noqa: SLF001 - its public name, underscored only so that it is no column's
-
-
-def table(model: type[Base]) -> Table:
-    """Return the table behind a model, for statements that run on a plain connection."""
-    return cast("Table", model.__table__)

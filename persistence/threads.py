@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, select
 
-from persistence.tables import ExecutionRow, TransitionRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow, TransitionRow
 
 __all__ = ["copy_on_thread", "execution_on_thread", "started_under"]
 

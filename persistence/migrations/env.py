@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from persistence.tables import Base
+from persistence.base import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

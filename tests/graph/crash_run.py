@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from graph import RunSettings, TaskOrchestrator, build_graph
 from persistence import Database, SquadService, TaskService
-from persistence.tables import ExecutionRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow
 
 __all__ = ["MODES", "Mode", "Run", "ended", "forked", "make_template"]
 

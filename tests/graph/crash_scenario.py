@@ -42,6 +42,7 @@ from delegation import (
     TestReport,
     TestResult,
 )
+from persistence.base import as_dict, table
 from persistence.tables import (
     AssignmentRow,
     ExecutionRow,
@@ -51,8 +52,6 @@ from persistence.tables import (
     OutcomeRow,
     RequestRow,
     TransitionRow,
-    as_dict,
-    table,
 )
 
 __all__ = ["AT", "SQUAD", "TASKS", "Ledger", "account", "agents", "committed"]

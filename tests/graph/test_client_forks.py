@@ -21,7 +21,8 @@ from agents.rules import RuleTester
 from delegation import Finding, InputError, Outcome, OutcomeStatus, Plan, Role, TestReport
 from graph import ExecutionBusy, TaskOrchestrator, build_graph
 from persistence import Database, load_transitions, load_work
-from persistence.tables import ExecutionRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow
 
 CONFIG: dict[str, Any] = {"configurable": {"thread_id": "a thread"}}
 TASK = "Implement user login"

@@ -35,7 +35,8 @@ from persistence import (
     load_gates,
     load_transitions,
 )
-from persistence.tables import ExecutionRow, MessageRow, TaskRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow, MessageRow, TaskRow
 
 S = WorkflowState
 PAIRS = [(start, end) for start in S for end in S]

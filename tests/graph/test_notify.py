@@ -16,7 +16,8 @@ from graph.notice_text import notice_text
 from graph.notify import Delivered, Notifier
 from graph.sinks import Sinks
 from persistence import Database, outbox, utc_now
-from persistence.tables import OutboxRow, table
+from persistence.base import table
+from persistence.tables import OutboxRow
 
 
 @pytest.fixture

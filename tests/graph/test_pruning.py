@@ -21,7 +21,8 @@ from test_client_forks import ANSWER, CONFIG, TASK, asks_once, at, executions, f
 from delegation import InputError
 from graph import TaskOrchestrator, build_graph
 from persistence import Database, load_execution, utc_now
-from persistence.tables import ExecutionRow, IntentRow, JournalRow, as_dict, table
+from persistence.base import as_dict, table
+from persistence.tables import ExecutionRow, IntentRow, JournalRow
 
 MONTH = timedelta(days=30)
 SPACE = ("checkpoints", "writes")

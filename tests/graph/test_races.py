@@ -25,7 +25,8 @@ from agents import Brief
 from delegation import GateStatus, Outcome, OutcomeStatus, Role
 from graph import GateError, Request, TaskOrchestrator, build_graph
 from persistence import Database, load_dossier, load_logs, utc_now
-from persistence.tables import ExecutionRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow
 
 ANSWER = (
     AGENTS

@@ -14,7 +14,8 @@ from graph import RunSettings, TaskOrchestrator
 from graph.sinks import Sinks
 from graph.watch import Served, Watch
 from persistence import Database, lease, load_execution, load_logs, utc_now
-from persistence.tables import ExecutionRow, table
+from persistence.base import table
+from persistence.tables import ExecutionRow
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -19,9 +19,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from delegation import DatabaseError, DatabaseLocked, InputError, NewerDatabase, NotFound, Task
 from persistence import Database, TaskService, location
 from persistence import database as database_module
+from persistence.base import table
 from persistence.faults import is_locked, translated
 from persistence.migrations import HEAD
-from persistence.tables import TaskRow, table
+from persistence.tables import TaskRow
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from delegation import DatabaseError, DatabaseLocked, Message, MessageType
 from persistence import Database, Effects, Move, apply_move, hops, load_transitions
+from persistence.base import table, utc_now
 from persistence.hops import settled
-from persistence.tables import SquadRow, table, utc_now
+from persistence.tables import SquadRow
 
 # Takes the write lock, says so, and lets go after so many seconds, or when its input ends.
 HOLD_LOCK = """

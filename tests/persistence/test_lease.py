@@ -14,8 +14,9 @@ from sqlalchemy import Connection, text
 
 from delegation import ExecutionBusy, NotFound
 from persistence import Database, lease, load_execution, utc_now
+from persistence.base import table
 from persistence.lease import LEASE_S, Owner
-from persistence.tables import ExecutionRow, table
+from persistence.tables import ExecutionRow
 
 # Takes the lease of the execution, says so, and lives until it is killed or its input ends.
 DRIVE = """

@@ -3,7 +3,7 @@
 from typing import Any
 
 from persistence import Database, add_request, close_request, load_request, next_request, requests_waiting
-from persistence.tables import utc_now
+from persistence.base import utc_now
 
 
 async def test_requests_are_taken_oldest_first_and_closed_once(

@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from delegation import GateStatus
 from graph.lifecycle import FINAL_STATES, WorkflowState
-from persistence import Database, tables
+from persistence import Database, base, tables
+from persistence.base import Base, table
 from persistence.migrate import alembic_config
 from persistence.migrations import HEAD
-from persistence.tables import Base, ExecutionRow, LogRow, TaskRow, TransitionRow, table
+from persistence.tables import ExecutionRow, LogRow, TaskRow, TransitionRow
 
 CHECKPOINTER = {"checkpoints", "writes"}
 
@@ -56,9 +57,9 @@ async def test_the_migrations_make_exactly_the_models_check_constraints(database
 
 
 def test_the_states_that_constraints_let_in_are_the_lifecycles() -> None:
-    assert set(tables.STATES) == set(WorkflowState)
-    assert len(tables.STATES) == len(WorkflowState)
-    assert set(tables.FINAL_STATES) == FINAL_STATES
+    assert set(base.STATES) == set(WorkflowState)
+    assert len(base.STATES) == len(WorkflowState)
+    assert set(base.FINAL_STATES) == FINAL_STATES
 
 
 @pytest.mark.parametrize("state", WorkflowState)
