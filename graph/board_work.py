@@ -27,6 +27,7 @@ from persistence import (
     guard,
     mark_started,
     requests_waiting,
+    settled,
     store_effects,
     utc_now,
 )
@@ -89,7 +90,7 @@ class MemberAtWork:
                 await self.board.close()
 
     async def _one(self, subtask: Subtask) -> None:
-        """Have one subtask worked and store its end with everything that goes with it."""
+        """Have one subtask worked and store its end."""
         started_at = utc_now()
         self.board.begun[subtask.id] = started_at
         await self._tell(subtask, "in_progress")
@@ -98,6 +99,12 @@ class MemberAtWork:
             raise asyncio.CancelledError  # the agent made something else of it, which says nothing about the subtask
         turn = self._attempts(subtask) + 1
         done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
+        # work that is done is stored, and what is stored is told, though the lane be cancelled meanwhile
+        await settled(asyncio.ensure_future(self._end(subtask, done)))
+
+    async def _end(self, subtask: Subtask, done: Done) -> None:
+        """Store the end of a subtask with everything that goes with it, and tell of it."""
+        outcome = done.outcome
         effects = Effects(messages=[self._own(message) for message in outcome.messages], work=[done])
         successor = await self._store(subtask, done, effects)
         await self.step.services.engine.announce(effects.messages)
