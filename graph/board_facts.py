@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from delegation import Assignment, Board, Deliverable, Gate, GateStatus, OutcomeStatus, Plan, Schedule, SquadMember
-from persistence import Assigned, Done, load_assignments, load_gates, load_work, next_request
+from persistence import Assigned, Done, load_assignments, load_gates, load_present_work, next_request
 
 __all__ = ["BoardFacts", "read_board"]
 
@@ -20,6 +20,7 @@ class BoardFacts:
 
     assignments: dict[str, Assigned]
     work: list[Done]
+    """What was done, as far as it still says something, oldest first."""
     gates: list[Gate]
     asked: bool
     """Whether callers' requests are waiting."""
@@ -108,7 +109,7 @@ def read_board(connection: Connection, execution_id: UUID) -> BoardFacts:
     """Read what the database knows of the execution's board, all of one moment."""
     return BoardFacts(
         load_assignments(connection, execution_id),
-        load_work(connection, execution_id),
+        load_present_work(connection, execution_id),
         load_gates(connection, execution_id),
         next_request(connection, execution_id) is not None,
     )

@@ -169,7 +169,7 @@ class MemberAtWork:
         )
 
     def _attempts(self, subtask: Subtask) -> int:
-        return sum(done.subtask_id == subtask.id for done in self.board.facts.work)
+        return max((done.turn for done in self.board.facts.work if done.subtask_id == subtask.id), default=0)
 
     def _own(self, message: Message) -> Message:
         """Return the member's message as this execution's: an agent speaks for itself and for nobody else."""

@@ -22,7 +22,7 @@ from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Decided, Step
-from persistence import load_gates, load_transition, load_work
+from persistence import load_gates, load_present_work, load_transition
 
 __all__ = ["ACTS"]
 
@@ -147,7 +147,7 @@ async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
     """Return the newest outcome of each subtask that has one."""
     work = step.drive.work
     if work is None:
-        work = await step.database.read(lambda connection: load_work(connection, step.execution_id))
+        work = await step.database.read(lambda connection: load_present_work(connection, step.execution_id))
     since = step.state.get("since") or 1
     return {done.subtask_id: done.outcome for done in work if done.round >= since}
 

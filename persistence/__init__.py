@@ -31,12 +31,12 @@ from persistence.records import (
     load_shared,
     load_transition,
     load_transitions,
-    load_work,
 )
 from persistence.requests import add_request, close_request, load_request, next_request, requests_waiting
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.threads import copy_on_thread, execution_on_thread, started_under
 from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
+from persistence.work import load_present_work, load_work
 
 __all__ = [
     "Assigned",
@@ -87,6 +87,7 @@ __all__ = [
     "load_log",
     "load_logs",
     "load_move",
+    "load_present_work",
     "load_progress",
     "load_record",
     "load_request",

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, DateTime, MetaData, Row, Table, Te
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 
-__all__ = ["FINAL_STATES", "OPEN", "STATES", "Base", "as_dict", "state_check", "table", "utc_now"]
+__all__ = ["FINAL_STATES", "OPEN", "REFUSED", "STATES", "Base", "as_dict", "state_check", "table", "utc_now"]
 
 STATES = (
     "pending",
@@ -26,6 +26,8 @@ STATES = (
 FINAL_STATES = ("completed", "failed")
 
 OPEN = text("status NOT IN ('completed', 'failed')")
+REFUSED = text("status = 'refused'")
+"""Refusals among outcomes; in these words, so that their index is found."""
 
 
 def utc_now() -> datetime:

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
-from delegation import Deliverable, Gate, NotFound, Outcome, OutcomeStatus, Squad, Task
+from delegation import Gate, NotFound, OutcomeStatus, Squad, Task
 from persistence.base import Base, as_dict, table
-from persistence.effects import Done
 from persistence.requests import next_request
 from persistence.services import member_of, task_of
 from persistence.tables import (
@@ -27,6 +26,7 @@ from persistence.tables import (
     TaskRow,
     TransitionRow,
 )
+from persistence.work import outcome_rows
 
 __all__ = [
     "Assigned",
@@ -46,7 +46,6 @@ __all__ = [
     "load_shared",
     "load_transition",
     "load_transitions",
-    "load_work",
 ]
 
 
@@ -161,23 +160,6 @@ def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, As
     }
 
 
-def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
-    """Return every stored outcome, oldest first."""
-    return [
-        Done(one.subtask_id, one.member_id, one.round, one.turn, _outcome(one), one.started_at, one.at)
-        for one in _outcome_rows(connection, execution_id)
-    ]
-
-
-def _outcome_rows(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:
-    return connection.execute(_of_execution(OutcomeRow, "at", "turn"), {"execution": execution_id}).all()
-
-
-def _outcome(row: Row[Any]) -> Outcome:
-    deliverable = Deliverable.model_validate(row.deliverable) if row.deliverable else None
-    return Outcome(status=OutcomeStatus(row.status), note=row.note, deliverable=deliverable)
-
-
 def load_gates(connection: Connection, execution_id: UUID) -> list[Gate]:
     """Return the execution's gates in the order in which they were opened."""
     rows = connection.execute(_of_execution(GateRow, "position"), {"execution": execution_id})
@@ -225,7 +207,7 @@ def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:
         facts=load_facts(connection, execution),
         transitions=load_transitions(connection, execution_id),
         assignments=load_assignments(connection, execution_id),
-        outcomes=_outcome_rows(connection, execution_id),
+        outcomes=outcome_rows(connection, execution_id),
         gates=load_gates(connection, execution_id),
     )
 

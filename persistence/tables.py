@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from persistence.base import OPEN, Base, state_check, utc_now
+from persistence.base import OPEN, REFUSED, Base, state_check, utc_now
 
 __all__ = [
     "AssignmentRow",
@@ -184,6 +184,7 @@ class OutcomeRow(Base):
     """How one piece of work on a subtask ended; ``round`` counts the board's openings after a rework."""
 
     __tablename__ = "outcomes"
+    __table_args__ = (Index("ix_outcomes_refused", "execution_id", sqlite_where=REFUSED, postgresql_where=REFUSED),)
 
     execution_id: Mapped[UUID] = mapped_column(ForeignKey("executions.id"), primary_key=True)
     subtask_id: Mapped[str] = mapped_column(primary_key=True)
