@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fragile import Fragile, Unplugged
 from langgraph.errors import EmptyInputError
 from scripted import all_roles, done
 from sqlalchemy import Connection
@@ -90,9 +91,9 @@ class Worked:
 
 
 @pytest.fixture
-async def template(tmp_path: Path) -> tuple[Path, UUID, UUID]:
+async def template(migrated: Path, tmp_path: Path) -> tuple[Path, UUID, UUID]:
     """A migrated file with a task and a squad."""
-    file = tmp_path / "template.db"
+    file = shutil.copy(migrated, tmp_path / "template.db")
     async with await Database.open(str(file)) as database, database.session() as db:
         squad = await SquadService.create_squad(db, Squad.default())
         task = await TaskService.create_task(db, Task(title="Implement user login"))
@@ -231,30 +232,6 @@ async def test_a_bare_graph_goes_on_after_a_fault_at_any_write(template, fault, 
 
 
 # The checkpointer alone
-
-
-class Unplugged(Exception):
-    """The disk is gone for a moment."""
-
-
-class Fragile:
-    """Makes the ``at``-th write of a checkpointer fail, once."""
-
-    def __init__(self, database: Database, at: int) -> None:
-        self.writes, self.at, self.failed = 0, at, False
-        saver: Any = database.checkpointer
-        for name in ("aput", "aput_writes"):
-            setattr(saver, name, self._guarded(getattr(saver, name)))
-
-    def _guarded(self, write: Any) -> Any:
-        async def guarded(*args: Any, **options: Any) -> Any:
-            self.writes += 1
-            if self.writes == self.at:
-                self.failed = True
-                raise Unplugged
-            return await write(*args, **options)
-
-        return guarded
 
 
 @pytest.mark.slow

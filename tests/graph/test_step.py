@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
+import shutil
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from fragile import Fragile, Unplugged
 from scripted import all_roles, does_it
 
 from delegation import OutcomeStatus
@@ -17,28 +20,9 @@ CONFIG = {"configurable": {"thread_id": "a thread"}}
 MAIN_LINE = ["analyzing", "planning", "delegated", "in_progress", "reviewing", "testing", "completed"]
 
 
-class Unplugged(Exception):
-    """The disk is gone for a moment."""
-
-
-class Fragile:
-    """Makes the ``at``-th write of a checkpointer fail, once."""
-
-    def __init__(self, database: Database, at: int) -> None:
-        self.writes, self.at, self.failed = 0, at, False
-        saver: Any = database.checkpointer
-        for name in ("aput", "aput_writes"):
-            setattr(saver, name, self._guarded(getattr(saver, name)))
-
-    def _guarded(self, write: Any) -> Any:
-        async def guarded(*args: Any, **options: Any) -> Any:
-            self.writes += 1
-            if self.writes == self.at:
-                self.failed = True
-                raise Unplugged
-            return await write(*args, **options)
-
-        return guarded
+async def fresh(migrated: Path, folder: Path, number: int) -> Database:
+    """Open an empty database on a file of its own."""
+    return await Database.open(str(shutil.copy(migrated, folder / f"{number}.db")))
 
 
 def check(summary: dict[str, Any]) -> None:
@@ -48,16 +32,16 @@ def check(summary: dict[str, Any]) -> None:
 
 
 async def outcomes_of(database: Database, summary: dict[str, Any]) -> Counter[str]:
-
     execution_id = UUID(summary["execution_id"])
     work = await database.read(lambda connection: load_work(connection, execution_id))
     assert {done.outcome.status for done in work} == {OutcomeStatus.DONE}
     return Counter(done.subtask_id for done in work)
 
 
-async def test_a_run_goes_on_after_any_write_of_its_checkpointer_failed(tmp_path, store):
-    for at in itertools.count(1):
-        async with await Database.open(str(tmp_path / f"{at}.db")) as database:
+@pytest.mark.parametrize("first", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+async def test_a_run_goes_on_after_any_write_of_its_checkpointer_failed(migrated, tmp_path, store, first):
+    for at in itertools.count(first, 3):
+        async with await fresh(migrated, tmp_path, at) as database:
             agents = all_roles(does_it)
             orchestrator = TaskOrchestrator(database=database, agents=agents)
             stored = await store(database)
@@ -90,9 +74,9 @@ async def resumed(graph: Any, durability: Any) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
-async def test_a_bare_graph_goes_on_after_any_write_of_its_checkpointer_failed(tmp_path, durability):
+async def test_a_bare_graph_goes_on_after_any_write_of_its_checkpointer_failed(migrated, tmp_path, durability):
     for at in itertools.count(2):  # the first one is the input's: without it there is no thread to go on with
-        async with await Database.open(str(tmp_path / f"{durability}{at}.db")) as database:
+        async with await fresh(migrated, tmp_path, at) as database:
             agents = all_roles(does_it)
             graph = build_graph(database=database, agents=agents)
             fragile = Fragile(database, at)
