@@ -38,7 +38,7 @@ SUMMARY_KEYS = {
 }
 
 SLOW = """
-import asyncio, sys
+import asyncio, os, sys
 from agents import Roster
 
 class Slow:
@@ -49,6 +49,8 @@ class Slow:
         return getattr(self.agent, name)
 
     async def work(self, brief):
+        while {until!r} and not os.path.exists({until!r}):
+            await asyncio.sleep(0.01)
         await asyncio.sleep({pause})
         return await self.agent.work(brief)
 
@@ -67,17 +69,18 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **more}
 
 
-def command(*words: object, pause: float | None = None) -> list[str]:
-    start = ["-m", "graph.cli"] if pause is None else ["-c", SLOW.format(pause=pause)]
+def command(*words: object, pause: float | None = None, until: Path | None = None) -> list[str]:
+    """Return what starts the command; its members may wait until a file is there, and then for so many seconds."""
+    start = ["-m", "graph.cli"]
+    if pause is not None or until is not None:
+        start = ["-c", SLOW.format(pause=pause or 0, until=str(until or ""))]
     return [sys.executable, *start, *map(str, words)]
 
 
-def squad(
-    *words: object, cwd: Path, stdin: bytes = b"", pause: float | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def squad(*words: object, cwd: Path, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     done = subprocess.run(
-        command(*words, pause=pause),
+        command(*words),
         cwd=cwd,
         input=stdin,
         env=environment(**variables),
@@ -96,10 +99,16 @@ class Running:
     """A command that is at work; its standard error is read while it comes."""
 
     def __init__(
-        self, *words: object, cwd: Path, pause: float | None = None, stdin: int = subprocess.DEVNULL, **variables: str
+        self,
+        *words: object,
+        cwd: Path,
+        pause: float | None = None,
+        until: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
+        **variables: str,
     ) -> None:
         self.process = subprocess.Popen(
-            command(*words, pause=pause),
+            command(*words, pause=pause, until=until),
             cwd=cwd,
             env=environment(**variables),
             stdin=stdin,

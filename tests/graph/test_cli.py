@@ -1,5 +1,7 @@
+import io
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,20 +41,22 @@ def test_a_task_from_its_file_to_its_end_and_what_can_be_seen_of_it(
     assert summary["task"]["labels"] == ["auth", "backend", "frontend"]
     assert ["pending", *(one["to_state"] for one in summary["transitions"])] == STATES
 
-    resumed = squad("resume", execution, cwd=tmp_path)
-    assert resumed.returncode == 0
-    assert resumed.stdout == ran.stdout
-    assert resumed.stderr == ""
+    monkeypatch.setenv("COLUMNS", "80")  # as wide as nobody's terminal is
+    assert main(["resume", execution]) == 0
+    resumed = capsys.readouterr()
+    assert resumed.out == ran.stdout
+    assert resumed.err == ""
 
 
 def test_json_is_the_document_alone_and_a_task_may_be_typed_or_piped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "squads.db"
-    typed = squad("run", "Add a page\n\nIt should list the orders.", "--json", "--db", file, cwd=tmp_path)
-    assert typed.returncode == 0
-    check_whole(document(typed.stdout), file)
-    assert f"--db {file}" in typed.stderr.splitlines()[1]
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "Add a page\n\nIt should list the orders.", "--json", "--db", str(file)]) == 0
+    typed = capfd.readouterr()
+    check_whole(document(typed.out), file)
+    assert f"--db {file}" in typed.err.splitlines()[1]
     assert not (tmp_path / ".squad").exists()
 
     issue = (TASKS / "csv_export_issue.json").read_bytes()
@@ -61,8 +65,6 @@ def test_json_is_the_document_alone_and_a_task_may_be_typed_or_piped(
     assert document(piped.stdout)["task"]["title"] == json.loads(issue)["title"]
     assert rows(file, "SELECT count(*) FROM squads") == [(1,)]  # one default squad for all
 
-    monkeypatch.chdir(tmp_path)
-    capfd.readouterr()
     assert main(["list", "--json", "--db", str(file)]) == 0
     listed = document(capfd.readouterr().out)
     assert [one["task"] for one in listed] == [json.loads(issue)["title"], "Add a page"]
@@ -71,12 +73,12 @@ def test_json_is_the_document_alone_and_a_task_may_be_typed_or_piped(
 
     execution = listed[1]["execution_id"]
     assert main(["log", execution, "--json", "--db", str(file)]) == 0
-    assert document(capfd.readouterr().out) == document(typed.stdout)["transitions"]
+    assert document(capfd.readouterr().out) == document(typed.out)["transitions"]
 
     assert main(["resume", execution, "--json", "--db", str(file)]) == 0
     resumed = document(capfd.readouterr().out)
     assert resumed.keys() == SUMMARY_KEYS
-    assert resumed == document(typed.stdout)
+    assert resumed == document(typed.out)
 
     task = resumed["task"]["id"]
     assert main(["run", "--task", task, "--json", "--db", str(file)]) == 0
@@ -175,15 +177,16 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_an_output_without_unicode_still_gets_everything(tmp_path: Path) -> None:
+def test_an_output_without_unicode_still_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = squad("run", "Zeige Käufe → jetzt", "--json", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert document(done.stdout)["task"]["title"] == "Zeige Käufe → jetzt"
     execution = document(done.stdout)["execution_id"]
     assert done.stdout.isascii()
-    shown = squad("log", execution, cwd=tmp_path, PYTHONIOENCODING="ascii")
-    assert shown.returncode == 0
-    assert "pending -> analyzing" in shown.stdout
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["log", execution, "--db", str(tmp_path / ".squad" / "squad.db")]) == 0
+    assert b"pending -> analyzing" in shown.buffer.getvalue()
 
 
 def _quoted(word: str) -> str:

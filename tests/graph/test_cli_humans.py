@@ -1,9 +1,11 @@
+import threading
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from cli_process import LOGIN, Running, check_whole, document, parked
+from cli_process import LOGIN, Running, check_whole, document, parked, rows
+from processes import wait_until
 
 from graph.cli import main
 
@@ -103,23 +105,32 @@ def test_one_that_works_is_blocked_answered_and_cancelled_from_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file = tmp_path / ".squad" / "squad.db"
-    with Running("run", LOGIN, "--json", cwd=tmp_path, pause=1.5) as running:
+    file, go = tmp_path / ".squad" / "squad.db", tmp_path / "go"
+
+    def let_go_once_asked() -> None:
+        wait_until(lambda: rows(file, "SELECT 1 FROM requests"))
+        go.touch()
+
+    asked = threading.Thread(target=let_go_once_asked)
+    with Running("run", LOGIN, "--json", cwd=tmp_path, until=go, pause=0.5) as running:
         execution = running.execution()
         running.wait_for("S1: in_progress")
         status, refused = told(capsys, "resume", execution)
         assert (status, refused["error"]["code"]) == (1, "execution_busy")
+        asked.start()
         assert main(["block", execution, "Stop here?", "--json"]) == 0
+        asked.join()
         said = capsys.readouterr()
         assert "waiting for the driver" in said.err
         summary = document(said.out)
         assert summary["status"] == "blocked"
         assert running.end() == 2
         assert document(running.stdout)["gates"][0]["question"] == "Stop here?"
-    assert [one["status"] for one in summary["subtasks"]].count("done") == 1  # what ran was let finish
+    assert {one["status"] for one in summary["subtasks"]} > {"done"}  # what ran was let finish
 
+    go.unlink()
     gate = summary["gates"][0]["id"]
-    with Running("answer", execution, gate, "Go on", "--json", cwd=tmp_path, pause=1.5) as running:
+    with Running("answer", execution, gate, "Go on", "--json", cwd=tmp_path, until=go) as running:
         running.wait_for("S2: in_progress")
         assert "S1: done by" in running.stderr  # what is known from before is shown again
         status, cancelled = told(capsys, "cancel", execution)

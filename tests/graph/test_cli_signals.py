@@ -1,54 +1,74 @@
+import array
+import fcntl
 import os
 import signal
 import socket
 import sqlite3
+import termios
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cli_process import LOGIN, Running, check_whole, document, parked, rows, squad, stored
+from cli_process import LOGIN, Running, check_whole, document, parked, rows, stored
+from processes import wait_until
 
 from graph.cli import main
 from persistence import lease
 
-POINTS = ["execution ", "analyzing → planning", "delegated → in_progress", "S2: in_progress", "S3: done", "→ testing"]
+Capture = pytest.CaptureFixture[str]
+
+POINTS = {
+    "execution ": 0.0,
+    "analyzing → planning": 0.003,
+    "delegated → in_progress": 0.02,
+    "S2: in_progress": 0.0,
+    "S3: done": 0.003,
+    "→ testing": 0.02,
+}
+"""What a run has said when it is killed, and how many seconds later."""
 
 
-def killed_and_resumed(folder: Path, said: str, delay: float = 0.0, pause: float | None = None) -> None:
-    """Kill a run once it has said something, resume it at once, and check that nothing was done twice."""
+def resumed(capsys: Capture, execution: str, file: Path) -> None:
+    """Resume an execution to its end, and check that nothing of it was done twice."""
+    capsys.readouterr()
+    assert main(["resume", execution, "--json", "--db", str(file)]) == 0
+    summary = document(capsys.readouterr().out)
+    check_whole(summary, file)
+    assert len(summary["transitions"]) == 7
+
+
+def killed_and_resumed(
+    folder: Path, capsys: Capture, said: str, delay: float = 0.0, pause: float | None = None
+) -> None:
+    """Kill a run once it has said something, and resume it at once."""
     with Running("run", LOGIN, cwd=folder, pause=pause) as running:
         execution = running.execution()
         running.wait_for(said)
         time.sleep(delay)
         running.send(signal.SIGKILL)
         running.end()
-    resumed = squad("resume", execution, "--json", cwd=folder)
-    assert resumed.returncode == 0, resumed.stderr
-    check_whole(document(resumed.stdout), folder / ".squad" / "squad.db")
-    assert len(document(resumed.stdout)["transitions"]) == 7
+    resumed(capsys, execution, folder / ".squad" / "squad.db")
 
 
-@pytest.mark.parametrize("said", ["execution ", "S2: in_progress", "→ testing"])
-def test_what_was_killed_is_resumed_at_once_and_does_nothing_twice(said: str, tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, said, pause=0.1 if said.startswith("S2") else None)
+def test_what_was_killed_is_resumed_at_once_and_does_nothing_twice(tmp_path: Path, capsys: Capture) -> None:
+    killed_and_resumed(tmp_path, capsys, "S2: in_progress", pause=0.1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.0, 0.003, 0.02])
-@pytest.mark.parametrize("said", POINTS)
-def test_killed_anywhere(said: str, delay: float, tmp_path: Path) -> None:
-    killed_and_resumed(tmp_path, said, delay)
+@pytest.mark.parametrize(("said", "delay"), POINTS.items())
+def test_killed_anywhere(said: str, delay: float, tmp_path: Path, capsys: Capture) -> None:
+    killed_and_resumed(tmp_path, capsys, said, delay)
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(tmp_path: Path) -> None:
+def test_killed_again_and_again(tmp_path: Path, capsys: Capture) -> None:
     with Running("run", LOGIN, cwd=tmp_path) as running:
         execution = running.execution()
         running.send(signal.SIGKILL)
         running.end()
-    for _ in range(20):
+    for _ in range(5):
         with Running("resume", execution, cwd=tmp_path) as running:
             try:
                 running.wait_for(r"\[")
@@ -57,21 +77,19 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
                 break
             running.send(signal.SIGKILL)
             running.end()
-    summary = document(squad("resume", execution, "--json", cwd=tmp_path).stdout)
-    check_whole(summary, tmp_path / ".squad" / "squad.db")
+    resumed(capsys, execution, tmp_path / ".squad" / "squad.db")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_the_running_step_end_and_says_how_to_go_on(
-    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / ".squad" / "squad.db"
+def test_a_signal_lets_the_running_step_end_and_says_how_to_go_on(number: int, tmp_path: Path, capsys: Capture) -> None:
+    file, go = tmp_path / ".squad" / "squad.db", tmp_path / "go"
     json_wanted = ["--json"] if number == signal.SIGINT else []
-    with Running("run", LOGIN, *json_wanted, cwd=tmp_path, pause=0.7) as running:
+    with Running("run", LOGIN, *json_wanted, cwd=tmp_path, until=go, pause=0.3) as running:
         execution = running.execution()
         running.wait_for("S1: in_progress")
         running.send(number)
         running.wait_for("a second signal stops at once")
+        go.touch()
         assert running.end() == 75
     if json_wanted:
         error = document(running.stdout)["error"]
@@ -85,18 +103,15 @@ def test_a_signal_lets_the_running_step_end_and_says_how_to_go_on(
         ]
     assert rows(file, "SELECT subtask_id, status FROM outcomes") == [("S1", "done")]
     assert rows(file, "SELECT status, lease_owner FROM executions") == [("in_progress", None)]
-    assert main(["resume", execution, "--json", "--db", str(file)]) == 0
-    check_whole(document(capsys.readouterr().out), file)
+    resumed(capsys, execution, file)
 
 
-def test_a_step_that_outlasts_its_grace_period_is_cancelled_and_worked_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_step_that_outlasts_its_grace_period_is_cancelled_and_worked_again(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / ".squad" / "squad.db"
-    with Running("run", LOGIN, "--grace", "0.4", cwd=tmp_path, pause=50.0) as running:
+    with Running("run", LOGIN, "--grace", "0.4", cwd=tmp_path, until=tmp_path / "never") as running:
         execution = running.execution()
         running.wait_for("S1: in_progress")
-        time.sleep(0.5)  # until the beginning is noted
+        wait_until(lambda: rows(file, "SELECT 1 FROM assignments WHERE started_at IS NOT NULL"))
         running.send(signal.SIGTERM)
         running.wait_for("at most in 0.4 s; a second signal stops at once")
         assert running.end() == 75
@@ -105,36 +120,38 @@ def test_a_step_that_outlasts_its_grace_period_is_cancelled_and_worked_again(
     assert not rows(file, "SELECT * FROM outcomes")
     assert main(["status", execution, "--json", "--db", str(file)]) == 0
     assert {one["status"] for one in document(capsys.readouterr().out)["subtasks"]} == {"pending"}
-    assert main(["resume", execution, "--json", "--db", str(file)]) == 0
-    check_whole(document(capsys.readouterr().out), file)
+    resumed(capsys, execution, file)
 
 
 @pytest.mark.parametrize("grace", ["-1", "nan", "inf", "soon"])
-def test_a_grace_period_that_is_no_time_is_refused(
-    grace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_grace_period_that_is_no_time_is_refused(grace: str, tmp_path: Path, capsys: Capture) -> None:
     assert main(["run", "Add a login page", f"--grace={grace}", "--db", str(tmp_path / "squad.db")]) == 64
     assert "--grace" in capsys.readouterr().err
     assert not (tmp_path / "squad.db").exists()
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
-    with Running("run", LOGIN, cwd=tmp_path, pause=20.0) as running:
+    with Running("run", LOGIN, "--grace", "3600", cwd=tmp_path, until=tmp_path / "never") as running:
         execution = running.execution()
         running.wait_for("S1: in_progress")
         running.send(signal.SIGTERM)
         running.wait_for("a second signal stops at once")
-        began = time.monotonic()
         running.send(signal.SIGINT)
         assert running.end() == -signal.SIGINT
-        assert time.monotonic() - began < 5
     assert main(["resume", execution, "--db", str(tmp_path / ".squad" / "squad.db")]) == 0
 
 
 def test_a_signal_before_anything_began_leaves_nothing(tmp_path: Path) -> None:
     reader, writer = os.pipe()
+    os.write(writer, b"Add a login page")
+
+    def unread() -> int:
+        count = array.array("i", [0])
+        fcntl.ioctl(reader, termios.FIONREAD, count)
+        return count[0]
+
     with Running("run", "-", cwd=tmp_path, stdin=reader) as running:
-        time.sleep(1.0)  # it waits for its standard input, which says nothing
+        wait_until(lambda: not unread())  # it has begun to read, and waits for the rest
         running.send(signal.SIGTERM)
         assert running.end() == 75
     os.close(reader)
@@ -152,7 +169,7 @@ def held_elsewhere(file: Path, seconds: float) -> None:
 
 
 def test_a_driver_on_another_host_is_waited_for_as_long_as_its_lease_lasts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     file = tmp_path / "squad.db"
     execution = parked(file)

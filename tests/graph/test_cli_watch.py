@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cli_process import Running, document, parked, rows, squad
+from processes import wait_until
 from receiver import Receiver, gone
 
 from graph.cli import main
@@ -77,8 +78,8 @@ def at_work(file: Path) -> Running:
     """Return a service that drives, and that has stored an outcome."""
     service = Running("watch", "--interval", "0.05", "--db", file, cwd=file.parent, pause=0.3)
     service.wait_for("driving execution")
-    while not rows(file, "SELECT 1 FROM outcomes"):
-        assert service.process.poll() is None
+    wait_until(lambda: service.process.poll() is not None or rows(file, "SELECT 1 FROM outcomes"))
+    assert service.process.poll() is None
     return service
 
 
@@ -117,8 +118,8 @@ def test_of_several_services_one_serves_each_thing(file: Path, capsys: Capture) 
         for execution in [parked(file) for _ in range(3)]:
             terms = ("--remind-in", "0.2", "--deadline-in", "0.6", "--default", "a")
             told(capsys, "block", execution, "Which?", *terms)
-        while status_of(file) != ["completed"] * 3:
-            assert all(service.process.poll() is None for service in services)
+        wait_until(lambda: status_of(file) == ["completed"] * 3)
+        assert all(service.process.poll() is None for service in services)
         receiver.wait_for(1)
         for service in services:
             service.send(signal.SIGTERM)

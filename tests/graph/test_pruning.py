@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from cli_process import document, squad
+from cli_process import document
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 from scripted import all_roles, does_it
@@ -20,6 +20,7 @@ from test_client_forks import ANSWER, CONFIG, TASK, asks_once, at, executions, f
 
 from delegation import InputError
 from graph import TaskOrchestrator, build_graph
+from graph.cli import main
 from persistence import Database, load_execution, utc_now
 from persistence.base import as_dict, table
 from persistence.tables import ExecutionRow, IntentRow, JournalRow
@@ -205,8 +206,16 @@ async def test_a_prune_that_is_killed_leaves_each_execution_pruned_or_not_and_th
     assert (await orchestrator.prune(MONTH)).executions == 2
 
 
-def test_the_command_prunes_and_says_what_it_freed(tmp_path: Path) -> None:
-    assert squad("run", "Add a login page", cwd=tmp_path).returncode == 0
+def test_the_command_prunes_and_says_what_it_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def told(*words: str) -> Any:
+        assert main([*words, "--json"]) == 0
+        return document(capsys.readouterr().out)
+
+    assert told("run", "Add a login page")["status"] == "completed"
 
     async def age() -> UUID:
         async with await Database.open(str(tmp_path / ".squad" / "squad.db")) as database:
@@ -215,24 +224,24 @@ def test_the_command_prunes_and_says_what_it_freed(tmp_path: Path) -> None:
             return UUID(str(row.id))
 
     execution = asyncio.run(age())
-    trial = document(squad("prune", "--older-than", "12h", "--dry-run", "--json", cwd=tmp_path).stdout)
+    trial = told("prune", "--older-than", "12h", "--dry-run")
     assert (trial["pruned"], trial["dry_run"]) == (1, True)
-    done = document(squad("prune", "--older-than", "30d", "--json", cwd=tmp_path).stdout)
+    done = told("prune", "--older-than", "30d")
     assert done.keys() == {"pruned", "freed_bytes", "dry_run"}
     assert (done["pruned"], done["dry_run"]) == (1, False)
     assert done["freed_bytes"] > 0
-    again = squad("prune", "--older-than", "90m", cwd=tmp_path)
-    assert (again.returncode, again.stdout) == (
-        0,
-        "pruned 0 executions; 0 bytes of the file are free to be used again\n",
-    )
-    assert document(squad("resume", execution, "--json", cwd=tmp_path).stdout)["status"] == "completed"
+    assert main(["prune", "--older-than", "90m"]) == 0
+    assert capsys.readouterr().out == "pruned 0 executions; 0 bytes of the file are free to be used again\n"
+    assert told("resume", str(execution))["status"] == "completed"
 
 
 @pytest.mark.parametrize("words", [[], ["--older-than"], ["--older-than", "soon"], ["--older-than", "-1d"]])
-def test_a_duration_that_is_none_is_a_mistake_in_usage(tmp_path: Path, words: list[str]) -> None:
-    done = squad("prune", *words, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (64, "")
+def test_a_duration_that_is_none_is_a_mistake_in_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["prune", *words]) == 64
+    assert capsys.readouterr().out == ""
     assert not (tmp_path / ".squad").exists()
 
 
