@@ -51,6 +51,7 @@ from delegation.plan import (
     TaskType,
     TestCase,
     Unassigned,
+    digest_of,
 )
 from delegation.plan_check import check_plan
 from delegation.schedule import schedule
@@ -115,6 +116,7 @@ __all__ = [
     "TestResult",
     "Unassigned",
     "check_plan",
+    "digest_of",
     "fits",
     "json_object",
     "schedule",

@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -22,6 +22,7 @@ __all__ = [
     "TaskType",
     "TestCase",
     "Unassigned",
+    "digest_of",
 ]
 
 SubtaskId = Annotated[str, BeforeValidator(lambda value: str(value) if value is not None else value)]
@@ -133,8 +134,7 @@ class Plan(BaseModel):
 
     def digest(self) -> str:
         """Return the hash of everything in the plan: two plans that differ anywhere have different ones."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-        return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(self.model_dump(mode="json"))
 
     def subtask(self, subtask_id: str) -> Subtask:
         """Return the subtask with that id; KeyError when the plan has none."""
@@ -142,6 +142,12 @@ class Plan(BaseModel):
             if subtask.id == subtask_id:
                 return subtask
         raise KeyError(subtask_id)
+
+
+def digest_of(plan: dict[str, Any]) -> str:
+    """Return the hash of a plan as it is stored, whatever later versions know of plans."""
+    text = json.dumps(plan, sort_keys=True, ensure_ascii=False)
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Assignment(BaseModel):

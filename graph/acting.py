@@ -7,9 +7,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from delegation import AgentFailed, EffectInDoubt, GateKind, NewGate
+from graph.asking import doubt_gate
 from graph.context import RunSettings
 from graph.lifecycle import WorkflowState
-from graph.outside import doubt_gate, scope_of
+from graph.outside import scope_of
 from graph.services import Services
 from graph.state import WorkingState
 from graph.step import Decided, Step, open_step
@@ -50,7 +51,7 @@ def on_failure(step: Step, failure: AgentFailed | EffectInDoubt) -> Decided:
     An outside effect in doubt always is a question to a human.
     """
     if isinstance(failure, EffectInDoubt):
-        gate = doubt_gate(scope_of(step.node, step.state.get("round") or 1), failure, next_state=step.node)
+        gate = doubt_gate(scope_of(step.node, step.round), failure, next_state=step.node)
     elif step.settings.on_failure == "fail":
         return Decided(to_state=WorkflowState.FAILED, reason=failure.message)
     else:

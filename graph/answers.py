@@ -16,9 +16,9 @@ from delegation import (
     GateKind,
     GateStatus,
     InvalidTransition,
-    Plan,
     PlanError,
     check_plan,
+    digest_of,
 )
 from graph.lifecycle import VALID_TRANSITIONS, WorkflowState, check_move
 
@@ -133,6 +133,8 @@ def _edited_plan(action: Any) -> Any:
 
 def checked_answer(fields: Mapping[str, Any]) -> Answer:
     """Return an answer of these fields; GateError, which names the field, where one cannot be used."""
+    if fields.get("answered_by") == BY_DEADLINE:
+        raise GateError(f"{BY_DEADLINE!r} is nobody's name: it is how the default answer of a gate is signed")
     try:
         return Answer.model_validate(fields)
     except ValidationError as error:
@@ -165,7 +167,8 @@ def check_decision(gate: Gate, answer: Answer) -> None:
     if answer.decision not in gate.allowed:
         allowed = ", ".join(gate.allowed)
         raise GateError(
-            f"a gate of kind {gate.kind.value!r} does not take {answer.decision.value!r}; it takes {allowed}"
+            f"a gate of kind {gate.kind.value!r} does not take {answer.decision.value!r}; it takes {allowed}",
+            hint=f"say which: {gate.allowed[0].value}, for example (--decision {gate.allowed[0].value})",
         )
     if answer.decision == Decision.RESPOND and not (answer.text or "").strip():
         raise GateError("an answer needs its words", hint="give a text")
@@ -173,14 +176,24 @@ def check_decision(gate: Gate, answer: Answer) -> None:
         raise GateError("the decision edit needs a plan", hint="take the gate's metadata.plan, and change it")
     if answer.plan is not None and answer.decision != Decision.EDIT:
         raise GateError("a plan goes with the decision edit")
+    if gate.kind == GateKind.APPROVAL and answer.decision == Decision.REJECT and answer.next_state in _PAST_PLANNING:
+        raise GateError(
+            f"a plan that is rejected cannot be worked, so it cannot go on in {answer.next_state!r}",
+            hint="leave next_state out to have it planned anew, or go to 'failed'",
+        )
     check_move(WorkflowState.BLOCKED, _next_state(gate, answer))
+
+
+_PAST_PLANNING = frozenset(
+    {WorkflowState.DELEGATED, WorkflowState.IN_PROGRESS, WorkflowState.REVIEWING, WorkflowState.TESTING}
+)
 
 
 def _check_subject(gate: Gate, answer: Answer, row: Row[Any]) -> None:
     """Refuse an answer to a question about a plan that is another one by now; rejecting it does no harm."""
     if gate.subject is None or answer.decision == Decision.REJECT:
         return
-    if row.plan is None or Plan.model_validate(row.plan).digest() != gate.subject:
+    if row.plan is None or digest_of(row.plan) != gate.subject:
         raise GateError(
             f"the plan has changed since gate {gate.id} was opened, and the answer is to the plan before",
             hint="reject it, and the plan as it is now will be asked about",
@@ -190,6 +203,11 @@ def _check_subject(gate: Gate, answer: Answer, row: Row[Any]) -> None:
 def _check_plan(answer: Answer, row: Row[Any]) -> None:
     if answer.plan is None:
         return
+    if answer.next_state not in {None, WorkflowState.DELEGATED}:
+        raise GateError(
+            f"an edited plan has to be delegated first, and cannot go to {answer.next_state!r}",
+            hint="leave next_state out",
+        )
     criteria = [one["text"] for one in (row.requirements or {}).get("criteria", [])]
     try:
         check_plan(answer.plan, criteria)

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from delegation import Approval, GateKind, Message, MessageType, NewGate, Plan, SquadMember
+from delegation import Approval, EffectInDoubt, GateKind, Message, MessageType, NewGate, Plan, SquadMember
 from graph.intake_text import ascii_safe
 from persistence import Effects, Move
 
-__all__ = ["approval_gate", "call_for_a_human", "log_gates", "question_for", "tell_of_gates"]
+__all__ = ["approval_gate", "call_for_a_human", "doubt_gate", "is_doubt", "log_gates", "question_for", "tell_of_gates"]
 
 logger = logging.getLogger("squad.gates")
 
@@ -57,6 +57,27 @@ def approval_gate(plan: Plan, approval: Approval, members: Sequence[SquadMember]
         subject=plan.digest(),
         next_state="in_progress",
     )
+
+
+def doubt_gate(scope: str, doubt: EffectInDoubt, *, next_state: str, subtask_id: str | None = None) -> NewGate:
+    """Return the question about an effect that may have happened or not."""
+    about = f"{subtask_id}: " if subtask_id else ""
+    raised = f" It raised: {doubt.error}" if doubt.error else ""
+    return NewGate(
+        kind=GateKind.ESCALATION,
+        question=f"{about}{doubt.name!r} was begun, and nothing says whether it happened. Did it?",
+        reason="an effect outside is in doubt",
+        details=f"Please look.{raised}\nRespond with what came of it, if it happened; approve that it is done once "
+        "more, if it did not; reject to give the task up.",
+        metadata={"effect": doubt.name, "scope": scope},
+        subtask_id=subtask_id,
+        next_state=next_state,
+    )
+
+
+def is_doubt(gate: NewGate) -> bool:
+    """Tell whether the question is about an outside effect that may have happened or not."""
+    return "effect" in gate.metadata
 
 
 def question_for(move: Move) -> NewGate:

@@ -20,6 +20,7 @@ from graph.context import RunSettings
 from graph.engine import Planned
 from graph.interventions import answered, find_gate
 from graph.lifecycle import WorkflowState
+from graph.requests import give_back
 from graph.services import Services, drives_of
 from graph.state import SquadState
 from graph.step import Decided, Step, open_step
@@ -40,8 +41,8 @@ async def wait_for_a_human(
     gates, error, answers = await _gates(step), None, list[Any]()
     others = await _taken_by_others(step)
     while waiting := [gate for gate in gates if gate.status == GateStatus.OPEN]:
-        if not step.drive.kept:
-            await drives_of(step.database).end(step.drive)  # a bare run waits here, and no node sees its end
+        if not step.drive.kept:  # a bare run waits here, and no node sees its end
+            await give_back(drives_of(step.database), services.engine, step.drive)
         value = interrupt(interrupt_payload(waiting, error), response_schema=RESPONSE_SCHEMA)
         step.drive = await services.drive_of(step.database, step.execution_id, runtime)
         if others[_hash(value)]:  # LangGraph kept it at the checkpoint that a client has gone back to

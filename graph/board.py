@@ -144,7 +144,8 @@ class BoardNodes:
             return await step.commit(await decided(step, partial(closing, plan=plan, facts=facts, board=board)))
 
     async def _facts(self, step: Step) -> BoardFacts:
-        return await step.database.read(lambda connection: read_board(connection, step.execution_id))
+        since = step.state.get("since") or 1
+        return await step.database.read(lambda connection: read_board(connection, step.execution_id, since))
 
     async def _store_groundwork(self, step: Step, ground: Groundwork, plan: Plan) -> bool:
         """Store what was made up for, and tell whether there was anything: members find it in the database."""

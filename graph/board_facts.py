@@ -1,13 +1,21 @@
 """What the database knows of a board, and the rules' board that follows from it."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from delegation import Assignment, Board, Deliverable, Gate, GateStatus, OutcomeStatus, Plan, Schedule, SquadMember
-from persistence import Assigned, Done, load_assignments, load_gates, load_present_work, next_request
+from persistence import (
+    Assigned,
+    Done,
+    load_assignments,
+    load_earlier_turns,
+    load_gates,
+    load_present_work,
+    next_request,
+)
 
 __all__ = ["BoardFacts", "read_board"]
 
@@ -24,6 +32,8 @@ class BoardFacts:
     gates: list[Gate]
     asked: bool
     """Whether callers' requests are waiting."""
+    earlier: Mapping[str, int] = field(default_factory=dict)
+    """How often work ended on subtasks of these ids under earlier plans."""
 
     def board(
         self,
@@ -87,9 +97,19 @@ class BoardFacts:
                 refused.setdefault(done.subtask_id, set()).add(done.member_id)
         return refused
 
-    def answers(self, subtask_id: str) -> list[str]:
-        """Return what humans answered to questions about the subtask."""
-        given = [gate.answer for gate in self.gates if gate.subtask_id == subtask_id and gate.answer]
+    def turns(self, subtask_id: str) -> int:
+        """Return how often work on a subtask of that id has ended, whatever plan it was of."""
+        return max((done.turn for done in self.work if done.subtask_id == subtask_id), default=0)
+
+    def attempts(self, subtask_id: str) -> int:
+        """Return how often work on the present plan's subtask has ended."""
+        return self.turns(subtask_id) - self.earlier.get(subtask_id, 0)
+
+    def answers(self, subtask_id: str, since: int) -> list[str]:
+        """Return what humans answered to questions about the subtask of the plan that was made in that round."""
+        first = min((done.started_at for done in self.of_plan(since) if done.subtask_id == subtask_id), default=None)
+        about = [gate for gate in self.gates if gate.subtask_id == subtask_id and gate.answer]
+        given = [gate.answer for gate in about if gate.answer and first and gate.opened_at >= first]
         return [str(answer.get("text") or answer.get("decision")) for answer in given]
 
     def _answered_since(self, done: Done) -> bool:
@@ -100,16 +120,18 @@ class BoardFacts:
             for gate in self.gates
         )
 
-    def deliverables(self) -> dict[str, Deliverable]:
-        """Return the newest deliverable of each subtask that has one."""
-        return {done.subtask_id: done.outcome.deliverable for done in self.work if done.outcome.deliverable}
+    def deliverables(self, since: int) -> dict[str, Deliverable]:
+        """Return the newest deliverable of each subtask that has one of that plan."""
+        delivered = [(done.subtask_id, done.outcome.deliverable) for done in self.of_plan(since)]
+        return {subtask_id: deliverable for subtask_id, deliverable in delivered if deliverable}
 
 
-def read_board(connection: Connection, execution_id: UUID) -> BoardFacts:
-    """Read what the database knows of the execution's board, all of one moment."""
+def read_board(connection: Connection, execution_id: UUID, since: int) -> BoardFacts:
+    """Read what the database knows of the execution's board, all of one moment; ``since`` is the plan's first round."""
     return BoardFacts(
         load_assignments(connection, execution_id),
         load_present_work(connection, execution_id),
         load_gates(connection, execution_id),
         next_request(connection, execution_id) is not None,
+        load_earlier_turns(connection, execution_id, since) if since > 1 else {},
     )

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from agents import Brief
-from delegation import ExecutionBusy, Message, Outcome, OutcomeStatus, SquadMember, Subtask
-from graph.consulting import called, is_cancelled
+from delegation import EffectInDoubt, ExecutionBusy, Message, Outcome, OutcomeStatus, SquadMember, Subtask
+from graph.consulting import Late, called, is_cancelled
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
+from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.state import MemberTurn
 from graph.step import Step
@@ -97,7 +98,7 @@ class MemberAtWork:
         outcome = await self._act(subtask)
         if outcome.status != OutcomeStatus.DONE and is_cancelled():
             raise asyncio.CancelledError  # the agent made something else of it, which says nothing about the subtask
-        turn = self._attempts(subtask) + 1
+        turn = self.board.facts.turns(subtask.id) + 1
         done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
         # work that is done is stored, and what is stored is told, though the lane be cancelled meanwhile
         await settled(asyncio.ensure_future(self._end(subtask, done)))
@@ -136,25 +137,24 @@ class MemberAtWork:
     async def _act(self, subtask: Subtask) -> Outcome:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
         agent = self.step.services.roster.of(self.member.role)
-        limit = self.step.settings.subtask_timeout_s
         outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
         try:
-            async with asyncio.timeout(limit) as time:
-                outcome: Any = await called(self.step.settings, outside, agent.work, self._brief(subtask))
+            outcome: Any = await called(self.step.settings, outside, agent.work, self._brief(subtask))
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise  # ours: the board or the run is being cancelled
+            if doubt := outside.doubt:
+                return in_doubt(doubt)
             return failed(f"the agent was cancelled by something of its own: {error}")
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
             if doubt := outside.doubt:
-                return Outcome(status=OutcomeStatus.BLOCKED, note=doubt.message, question=doubt.message)
-            late = isinstance(error, TimeoutError) and time.expired()
-            return failed(f"not ended within {limit:g} s" if late else f"{type(error).__name__}: {error}")
+                return in_doubt(doubt)
+            return failed(str(error) if isinstance(error, Late) else f"{type(error).__name__}: {masked(str(error))}")
         return storable(outcome)
 
     def _brief(self, subtask: Subtask) -> Brief:
-        facts = self.board.facts
-        delivered = facts.deliverables()
+        facts, since = self.board.facts, self.turn["since"]
+        delivered = facts.deliverables(since)
         return Brief(
             execution_id=self.step.execution_id,
             task=self.step.facts.task,
@@ -164,12 +164,9 @@ class MemberAtWork:
             member=self.member,
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
             findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
-            answers=facts.answers(subtask.id),
-            attempt=self._attempts(subtask) + 1,
+            answers=facts.answers(subtask.id, since),
+            attempt=facts.attempts(subtask.id) + 1,
         )
-
-    def _attempts(self, subtask: Subtask) -> int:
-        return max((done.turn for done in self.board.facts.work if done.subtask_id == subtask.id), default=0)
 
     def _own(self, message: Message) -> Message:
         """Return the member's message as this execution's: an agent speaks for itself and for nobody else."""
@@ -193,6 +190,11 @@ def elsewhere(step: Step, moved: MovedOn) -> ExecutionBusy:
         f"it is in {moved.status!r}",
         hint=f"squad resume {step.execution_id} goes on from where it is",
     )
+
+
+def in_doubt(doubt: EffectInDoubt) -> Outcome:
+    """Return the outcome of work that came upon an outside effect of which nobody knows whether it happened."""
+    return Outcome(status=OutcomeStatus.BLOCKED, note=doubt.message, question=doubt.message)
 
 
 def failed(note: str) -> Outcome:

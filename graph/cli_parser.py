@@ -120,7 +120,7 @@ def _watch(parser: argparse.ArgumentParser) -> None:
 
 
 def _prune(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--older-than", type=_duration, metavar="TIME", help="how long ago it ended: 90m, 12h, 30d")
+    parser.add_argument("--older-than", type=_age, metavar="TIME", help="how long ago it ended: 90m, 12h, 30d")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
 
@@ -129,6 +129,13 @@ def _duration(text: str) -> float:
         return seconds_of(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _age(text: str) -> float:
+    """Return seconds; a number without its unit is refused, since what is deleted too early is gone."""
+    if text.strip()[-1:].isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} has no unit, such as 30d or 12h")
+    return _duration(text)
 
 
 def _nothing(_parser: argparse.ArgumentParser) -> None:
@@ -272,7 +279,10 @@ def _check(found: argparse.Namespace) -> None:
     if found.command == "answer" and found.decision == "respond" and not (found.text or "").strip():
         raise UsageError("an answer needs its words", hint='squad answer ID GATE "text", or --decision approve')
     if found.command == "answer" and (found.decision == "edit") != (found.plan is not None):
-        raise UsageError("--decision edit and --plan FILE go together", hint="`squad status ID --json` shows the plan")
+        raise UsageError(
+            "--decision edit and --plan FILE go together",
+            hint="the plan is in `squad status ID --json`, under gates, metadata, plan",
+        )
     if getattr(found, "grace", None) is not None and not 0 <= found.grace < math.inf:
         raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
     if found.command == "prune" and found.older_than is None:

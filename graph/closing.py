@@ -17,11 +17,12 @@ from delegation import (
     Standup,
     Subtask,
 )
+from graph.asking import doubt_gate, is_doubt
 from graph.board_facts import BoardFacts
 from graph.consulting import consult
 from graph.groundwork import member_for
 from graph.lifecycle import WorkflowState
-from graph.outside import doubt_gate, scope_of
+from graph.outside import scope_of
 from graph.step import Decided, Step
 from persistence import Effects, load_doubts
 
@@ -45,19 +46,20 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
     failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
-    if failed and step.settings.on_failure == "fail":
+    gates = [await _question(step, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
+    if failed and step.settings.on_failure == "fail" and not any(map(is_doubt, gates)):
         text = "; ".join(f"{one.id} ({one.title}) failed: {outcomes[one.id].note}" for one in failed)
         decided.to_state, decided.reason = WorkflowState.FAILED, text
     elif roots:
         decided.to_state = WorkflowState.BLOCKED
         decided.reason = f"{len(roots)} subtasks need a human"
-        decided.effects.gates += [await _question(step, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
+        decided.effects.gates += gates
     return decided
 
 
 async def _question(step: Step, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
     """Return the question about a subtask that stands in its own way."""
-    scope = scope_of(subtask.id, step.state.get("round") or 1)
+    scope = scope_of(subtask.id, step.round)
     doubts = await step.database.read(lambda connection: load_doubts(connection, step.execution_id, scope))
     for name, error in doubts.items():
         return doubt_gate(scope, EffectInDoubt(name, error), next_state=step.node, subtask_id=subtask.id)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -10,14 +10,18 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from agents import RoleAgent, journalled
 from delegation import AgentFailed, EffectInDoubt
 from graph.context import RunSettings
+from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.step import Step
 
-__all__ = ["called", "consult", "is_cancelled", "is_passing"]
+__all__ = ["Late", "called", "consult", "is_cancelled", "is_passing"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+STUBBORN_S = 5.0
+"""How long an agent that is cancelled has to end, in seconds."""
 
 _LASTING = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 """Kinds of OSError that another try meets again."""
@@ -58,8 +62,16 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
     """Call an agent, again with back-off where its trouble may pass; what is raised at the last try is raised.
 
     Raises:
+        Late: all tries together took longer than the time limit.
         EffectInDoubt: an effect of its is in doubt, whatever the agent itself made of that.
     """
+
+    async def once() -> T:
+        try:
+            return await agent(*given)
+        except SystemExit as error:  # an agent's own; let through, it would end the event loop and all that runs in it
+            raise RuntimeError(f"it called sys.exit({error.code})") from None
+
     retrying = AsyncRetrying(
         stop=stop_after_attempt(settings.max_attempts),
         wait=wait_random_exponential(multiplier=settings.retry_wait_s, max=settings.retry_ceiling_s),
@@ -69,7 +81,7 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
     )
     try:
         with journalled(outside):
-            found: T = await retrying(agent, *given)
+            found: T = await _within(settings.subtask_timeout_s, retrying(once))
     except Exception as error:
         if outside.doubt:
             raise outside.doubt from error
@@ -86,31 +98,63 @@ async def consult(step: Step, agent: RoleAgent, judgement: str, *given: Any, ret
         AgentFailed: it raised, was late, or gave back something else than ``returns``.
         EffectInDoubt: an outside effect of its was begun before, and nobody knows whether it happened.
     """
-    who, limit = f"{agent.role}'s {judgement}", step.settings.subtask_timeout_s
-    outside = Outside(step, scope_of(step.node, step.state.get("round") or 1))
+    who = f"{agent.role}'s {judgement}"
+    outside = Outside(step, scope_of(step.node, step.round))
     try:
-        async with asyncio.timeout(limit) as time:
-            found: Any = await called(step.settings, outside, getattr(agent, judgement), *given)
+        found: Any = await called(step.settings, outside, getattr(agent, judgement), *given)
     except EffectInDoubt:
         raise
     except asyncio.CancelledError as error:
         if is_cancelled():
             raise  # ours: the run is being cancelled
+        if outside.doubt:
+            raise outside.doubt from error
         raise AgentFailed(f"{who} was cancelled by something of its own: {error}") from error
     except Exception as error:
         if is_cancelled():  # what the agent made of that says nothing about its judgement
             raise asyncio.CancelledError from error
-        if outside.doubt:  # ended by the time limit, amid the effect
-            raise outside.doubt from error
-        late = isinstance(error, TimeoutError) and time.expired()
-        why = f"did not end within {limit:g} s" if late else f"failed: {type(error).__name__}: {error}"
+        late = isinstance(error, Late)
+        why = str(error) if late else f"failed: {type(error).__name__}: {masked(str(error))}"
         raise AgentFailed(f"{who} {why}", hint="mend the agent; a task that failed is run anew") from error
     if not isinstance(found, returns):
         raise AgentFailed(f"{who} gave back {type(found).__name__}, which is no {returns.__name__}")
     return found
 
 
+class Late(Exception):
+    """An agent took longer than it has."""
+
+
+async def _within(limit_s: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await an agent's work for so long, and end it where it takes longer or whoever waits is cancelled.
+
+    One that does not let itself be cancelled is left behind after a moment: nothing of it is stored any more, and it
+    must not hold up the execution, its lease and whoever wants to stop it.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait([task], timeout=limit_s)
+    except asyncio.CancelledError:
+        await _end(task)
+        raise
+    if not done:
+        await _end(task)
+        raise Late(f"did not end within {limit_s:g} s")
+    return task.result()
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    try:
+        await asyncio.wait([task], timeout=STUBBORN_S)
+    finally:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # seen
+        if not task.done():
+            logger.warning("an agent does not let itself be cancelled, and is left behind")
+
+
 def _note(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     wait = state.next_action.sleep if state.next_action else 0.0
-    logger.info("%s: %s; try %d follows in %.1f s", type(error).__name__, error, state.attempt_number + 1, wait)
+    told = (type(error).__name__, masked(str(error)), state.attempt_number + 1, wait)
+    logger.info("%s: %s; try %d follows in %.1f s", *told)

@@ -10,6 +10,10 @@ from delegation import ConfigurationError
 __all__ = ["RunSettings", "chosen_settings", "settings_from"]
 
 
+YEAR_S = 31_536_000.0
+"""The longest time that a setting may be, in seconds."""
+
+
 class RunSettings(BaseModel):
     """What may be chosen for one run of the graph; each default is what most people want."""
 
@@ -25,11 +29,12 @@ class RunSettings(BaseModel):
         default=3, ge=0, le=100, description="How many members may refuse a subtask before a human is asked."
     )
     subtask_timeout_s: float = Field(
-        default=900.0, gt=0, allow_inf_nan=False, description="How long one subtask may take, in seconds."
+        default=900.0, gt=0, le=YEAR_S, allow_inf_nan=False, description="How long one subtask may take, in seconds."
     )
     drain_grace_s: float = Field(
         default=30.0,
         ge=0,
+        le=YEAR_S,
         allow_inf_nan=False,
         description="How long a running step may go on once the run is to stop, in seconds; then it is cancelled.",
     )
@@ -50,21 +55,28 @@ class RunSettings(BaseModel):
     retry_wait_s: float = Field(
         default=0.5,
         ge=0,
+        le=YEAR_S,
         allow_inf_nan=False,
         description="The longest wait before the second call, in seconds; it doubles with each further one.",
     )
     retry_ceiling_s: float = Field(
-        default=30.0, ge=0, allow_inf_nan=False, description="The longest wait between two calls, in seconds."
+        default=30.0,
+        ge=0,
+        le=YEAR_S,
+        allow_inf_nan=False,
+        description="The longest wait between two calls, in seconds.",
     )
     gate_reminder_s: float | None = Field(
         default=None,
         gt=0,
+        le=YEAR_S,
         allow_inf_nan=False,
         description="How long a question of the workflow waits before it is reminded of, in seconds; empty: never.",
     )
     gate_deadline_s: float | None = Field(
         default=None,
         gt=0,
+        le=YEAR_S,
         allow_inf_nan=False,
         description="How long a question of the workflow waits before it is late, in seconds; empty: for ever.",
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from delegation import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, InputError, NewGate
 from graph.answers import BY_DEADLINE, check_decision, read_answer
+from graph.asking import is_doubt
 from graph.context import RunSettings
 from graph.lifecycle import WorkflowState
 from persistence import utc_now
@@ -57,7 +58,9 @@ def with_settings(gate: NewGate, settings: RunSettings) -> NewGate:
     now, after = utc_now(), settings.gate_deadline_s
     terms: dict[str, Any] = {}
     if after is not None:
-        terms |= {"deadline": _later(now, after), "default_answer": _default(gate.kind, settings.gate_default)}
+        # whether something outside happened is seen by looking, and never decided by time
+        choice = "wait" if is_doubt(gate) and settings.gate_default == "go_on" else settings.gate_default
+        terms |= {"deadline": _later(now, after), "default_answer": _default(gate.kind, choice)}
     if settings.gate_reminder_s is not None and (after is None or settings.gate_reminder_s < after):
         terms["remind_at"] = _later(now, settings.gate_reminder_s)
     said = {name for name in ("deadline", "default_answer", "remind_at") if getattr(gate, name) is not None}

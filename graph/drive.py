@@ -87,7 +87,7 @@ class Drives:
     """The drives of this process on one database, and the one task that renews their leases."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self._owner = lease.Owner.new()
         self._drives: dict[UUID, Drive] = {}
         self._starting: set[UUID] = set()
@@ -135,7 +135,7 @@ class Drives:
 
     async def _taken(self, execution_id: UUID, terms: Terms) -> _Taken:
         """Take the lease; one that is taken for a caller who is cancelled meanwhile is given back."""
-        write = self._database.write
+        write = self.database.write
         taking = asyncio.ensure_future(write(lambda connection: self._take(connection, execution_id, terms)))
         try:
             return await settled(taking)
@@ -173,9 +173,7 @@ class Drives:
         """Give the lease back."""
         try:
             if drive.position is None or drive.position[0] not in FINAL_STATES:  # the last move gave it back by itself
-                await self._database.write(
-                    lambda connection: lease.release(connection, drive.execution_id, drive.epoch)
-                )
+                await self.database.write(lambda connection: lease.release(connection, drive.execution_id, drive.epoch))
         finally:
             if self._drives.get(drive.execution_id) is drive:
                 del self._drives[drive.execution_id]
@@ -225,6 +223,6 @@ class Drives:
                 del self._drives[drive.execution_id]
             alive = [one.execution_id for one in self._drives.values() if one.kept or one.running]
             try:
-                await self._database.write(lambda connection: lease.renew(connection, self._owner, alive))  # noqa: B023
+                await self.database.write(lambda connection: lease.renew(connection, self._owner, alive))  # noqa: B023
             except Exception:  # the next round tries again; a lease that lapses fails the step's compare-and-swap
                 log.exception("the leases could not be renewed")

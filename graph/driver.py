@@ -16,7 +16,7 @@ from graph.control import DriveControl
 from graph.drive import Drive, Sink
 from graph.events import Event
 from graph.lifecycle import FINAL_STATES
-from graph.requests import honour_next
+from graph.requests import give_back, honour_next
 from graph.services import Services, drives_of
 from graph.stream import EventStream
 from graph.summary import summary_of
@@ -83,7 +83,7 @@ class Driver:
             yield drive
         finally:
             try:
-                await settled(asyncio.ensure_future(drives.end(drive)))
+                await settled(asyncio.ensure_future(give_back(drives, self.services.engine, drive)))
             except DatabaseError:  # the lease runs out by itself, and what led here is the error to tell
                 logger.warning("the lease of execution %s was not given back", execution_id)
 

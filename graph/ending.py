@@ -7,6 +7,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
 from graph.context import RunSettings
+from graph.requests import give_back
 from graph.services import Services, drives_of
 from graph.state import SquadState
 from graph.summary import summary_of
@@ -27,5 +28,5 @@ async def end_execution(
     summary = summary_of(await database.read(lambda connection: load_dossier(connection, execution_id)))
     drive = await services.drive_of(database, execution_id, runtime)
     if not drive.kept:
-        await drives_of(database).end(drive)
+        await give_back(drives_of(database), services.engine, drive)
     return summary

@@ -41,8 +41,10 @@ def read_task(argument: str, *, stdin: BinaryIO | None = None) -> Task:
     return parse_task(text, source=source, form=_FORMS.get(Path(argument).suffix.lower()))
 
 
-def read_text(argument: str, *, stdin: BinaryIO | None = None) -> tuple[str, str]:
+def read_text(argument: str, *, stdin: BinaryIO | None = None, what: str = "task") -> tuple[str, str]:
     """Read a file, or standard input for ``-``; returns its text, and what to call it in an error.
+
+    ``what`` is what it is to hold, for the hints of errors.
 
     Raises:
         InputError: It cannot be read, or is no text of UTF-8, or too large.
@@ -50,7 +52,7 @@ def read_text(argument: str, *, stdin: BinaryIO | None = None) -> tuple[str, str
     if argument == "-":
         return _decode(_read_stdin(stdin), "standard input"), "standard input"
     source = shown(argument)
-    return _decode(_read_file(argument, source), source), source
+    return _decode(_read_file(argument, source, what), source), source
 
 
 def parse_task(text: str, *, source: str, form: Form | None = None) -> Task:
@@ -109,7 +111,8 @@ def _read_stdin(stdin: BinaryIO | None) -> bytes:
         ) from None
 
 
-def _read_file(argument: str, source: str) -> bytes:
+def _read_file(argument: str, source: str, what: str) -> bytes:
+    may_be_text = "; a task given as text needs a space in it" if what == "task" else ""
     if "://" in argument:
         raise InputError(
             f"{source} is an address, not a file",
@@ -121,17 +124,13 @@ def _read_file(argument: str, source: str) -> bytes:
         with Path(argument).open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise InputError(
-            f"there is no file {source}", hint="check the name; a task given as text needs a space in it"
-        ) from None
+        raise InputError(f"there is no file {source}", hint=f"check the name{may_be_text}") from None
     except IsADirectoryError:
         raise InputError(f"{source} is a directory", hint="name one file in it") from None
     except PermissionError:
         raise InputError(f"{source} may not be read", hint="check its permissions: ls -l") from None
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{source} cannot be read: {_reason(error)}", hint="check the name; a task as text needs a space in it"
-        ) from None
+        raise InputError(f"{source} cannot be read: {_reason(error)}", hint=f"check the name{may_be_text}") from None
 
 
 def _decode(data: bytes, source: str) -> str:

@@ -65,10 +65,7 @@ class AnswerGate(_Intervention):
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """Claim the gate, and leave blocked if none is open any more."""
         if row.status != _S.BLOCKED:
-            raise GateError(
-                f"execution {row.id} waits for no answer; it is in {row.status!r}",
-                hint="`squad status` shows where it is",
-            )
+            raise _waits_for_nothing(connection, row, self.gate_id)
         gates = load_gates(connection, row.id)
         gate = self._gate(row, gates)
         check_answer(gate, self.answer, row)
@@ -88,6 +85,19 @@ class AnswerGate(_Intervention):
             which = "; ".join(f"{gate.id}: {gate.question[:80]}" for gate in waiting)
             raise GateError(f"{len(waiting)} gates are open; name one with gate_id: {which}")
         return waiting[0]
+
+
+def _waits_for_nothing(connection: Connection, row: Row[Any], gate_id: UUID | None) -> GateError:
+    """Return the error for an answer to an execution that asks nothing, which says if the gate was answered before."""
+    gates = [gate for gate in load_gates(connection, row.id) if gate.id == gate_id]
+    if gates and gates[0].status == GateStatus.ANSWERED:
+        return GateError(
+            f"gate {gate_id} is answered already, and the execution went on to {row.status!r}",
+            hint=f"squad resume {row.id}",
+        )
+    return GateError(
+        f"execution {row.id} waits for no answer; it is in {row.status!r}", hint="`squad status` shows where it is"
+    )
 
 
 class Advance(_Intervention):
@@ -173,13 +183,14 @@ def answered(execution_id: UUID, gate: Gate, answer: Answer) -> Effects:
 def leave(connection: Connection, row: Row[Any], answer: Answer) -> Move | None:
     """Return the move out of blocked, or None while a gate is open. Read after the answer was claimed.
 
-    The move says so where it was a deadline's answer that lets the execution go on: then nobody may be there to drive.
+    The move says so where it was a deadline's answer that lets the execution go on: then nobody may be there to drive,
+    and whether anybody has since is told by the lease's epoch.
     """
     gates = [gate for gate in load_gates(connection, row.id) if gate.opened_at >= row.blocked_at]
     if any(gate.status == GateStatus.OPEN for gate in gates):
         return None
     found = exit_from(gates, _round(connection, row.id))
-    by = {"by": BY_DEADLINE} if answer.answered_by == BY_DEADLINE else {}
+    by = {"by": BY_DEADLINE, "epoch": row.lease_epoch} if answer.answered_by == BY_DEADLINE else {}
     return replace(_move(row, found.to_state, found.reason, found.metadata | by), delta=encode(found.delta))
 
 

@@ -41,6 +41,7 @@ async def make_plan(step: Step) -> Decided:
     if step.state.get("plan") or step.drive.had_plan:
         first = (step.state.get("round") or 1) + 1  # another plan: nothing that was done for the one before counts
         ground.delta |= {"round": first, "since": first, "findings": []}
+        step.new_round = first
         await ground.heed(await _rejections(step))
     plan = await ground.make_plan()
     return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")

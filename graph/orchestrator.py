@@ -181,7 +181,7 @@ class TaskOrchestrator(Steering):
         watch = Watch(
             self._ready().database,
             self.workflow_engine,
-            self.stream,
+            self._as_it_was_begun,
             notifier=self._notifier,
             drive=drive,
             interval_s=interval_s,
@@ -190,6 +190,10 @@ class TaskOrchestrator(Steering):
             return await watch.once()
         await watch.forever(tell)
         return Served()
+
+    def _as_it_was_begun(self, execution_id: UUID) -> EventStream:
+        """Drive an execution that may be anybody's: under the settings that it has, not under this orchestrator's."""
+        return self._ready().stream(execution_id, RunSettings(drain_grace_s=self.settings.drain_grace_s))
 
     async def fork(self, execution_id: UUID | str, seq: int, *, db: AsyncSession | None = None) -> UUID:
         """Make an execution of its own from where this one stood after transition ``seq``, and return its id.

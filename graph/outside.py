@@ -1,18 +1,20 @@
 """Effects outside of the database, in the step protocol: the intent first, the end afterwards, and no blind retry."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 
 from agents.effects import Effect
-from delegation import EffectInDoubt, GateKind, InputError, NewGate
+from delegation import EffectInDoubt, InputError
+from graph.masking import masked
 from graph.step import Step
-from persistence import Intent, begin_intent, end_intent, guard, note_failed_intent
+from persistence import Intent, begin_intent, end_intent, guard, note_failed_intent, settled
 
-__all__ = ["Outside", "doubt_gate", "scope_of"]
+__all__ = ["Outside", "scope_of"]
 
 
 def scope_of(what: str, round_: int) -> str:
@@ -24,12 +26,18 @@ def scope_of(what: str, round_: int) -> str:
 class Outside:
     """The journal of the effects of one step, for whichever agent runs in it.
 
-    ``doubt`` is what it came upon, also where the agent did not let the error pass.
+    ``doubts`` are those that were begun and whose end is not stored, by name: also where the agent, a time limit or the
+    database kept the error from being raised as such.
     """
 
     step: Step
     scope: str
-    doubt: EffectInDoubt | None = None
+    doubts: dict[str, EffectInDoubt] = field(default_factory=dict)
+
+    @property
+    def doubt(self) -> EffectInDoubt | None:
+        """The first effect that is in doubt, if any is."""
+        return next(iter(self.doubts.values()), None)
 
     async def effect(self, name: str, call: Effect) -> Any:
         """Have an effect once; see :func:`agents.effect`."""
@@ -45,34 +53,25 @@ class Outside:
         intent = await self.step.database.write(begin)
         if intent.stands == "done":
             return intent.result
+        self.doubts[name] = EffectInDoubt(name, intent.error or "it was interrupted")
         if intent.stands == "in doubt":
-            self.doubt = EffectInDoubt(name, intent.error)
-            raise self.doubt
+            raise self.doubts[name]
         try:
             result = to_jsonable_python(await call(), fallback=str)
-        except asyncio.CancelledError:
-            self.doubt = EffectInDoubt(name, "it was cancelled")
-            raise
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:1000]
+            told = f"{type(error).__name__}: {masked(str(error))}"[:1000]
+            self.doubts[name] = EffectInDoubt(name, told)
             await self.step.database.write(lambda connection: note_failed_intent(connection, *where, told))
-            self.doubt = EffectInDoubt(name, told)
-            raise self.doubt from error
-        await self.step.database.write(lambda connection: end_intent(connection, *where, result))
+            raise self.doubts[name] from error
+        await self._end(where, result)
         return result
 
-
-def doubt_gate(scope: str, doubt: EffectInDoubt, *, next_state: str, subtask_id: str | None = None) -> NewGate:
-    """Return the question about an effect that may have happened or not."""
-    about = f"{subtask_id}: " if subtask_id else ""
-    raised = f" It raised: {doubt.error}" if doubt.error else ""
-    return NewGate(
-        kind=GateKind.ESCALATION,
-        question=f"{about}{doubt.name!r} was begun, and nothing says whether it happened. Did it?",
-        reason="an effect outside is in doubt",
-        details=f"Please look.{raised}\nRespond with what came of it, if it happened; approve that it is done once "
-        "more, if it did not; reject to give the task up.",
-        metadata={"effect": doubt.name, "scope": scope},
-        subtask_id=subtask_id,
-        next_state=next_state,
-    )
+    async def _end(self, where: tuple[UUID, str, str], result: Any) -> None:
+        """Store that the effect has happened, also where whoever waits for it is cancelled meanwhile."""
+        write = self.step.database.write
+        ending = asyncio.ensure_future(write(lambda connection: end_intent(connection, *where, result)))
+        try:
+            await settled(ending)
+        finally:
+            if not ending.cancelled() and ending.exception() is None:
+                del self.doubts[where[-1]]

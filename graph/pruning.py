@@ -23,7 +23,7 @@ class Pruned:
 
 
 async def prune(database: Database, older_than: timedelta, *, dry_run: bool = False) -> Pruned:
-    """Delete checkpoints, journal and intents of executions that ended longer ago than that.
+    """Delete checkpoints and journal of executions that ended longer ago than that.
 
     Their log and summary are kept. Each thread is pruned in one piece, so a prune that is killed has pruned some and
     not the others, and the next one does the rest. With ``dry_run`` nothing is deleted, and the bytes are what the

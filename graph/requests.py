@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,8 +20,10 @@ from delegation import (
     SquadError,
     StaleTransition,
 )
+from graph.drive import Drive, Drives
 from graph.engine import Planned, WorkflowEngine
 from graph.interventions import Intervention
+from graph.lifecycle import FINAL_STATES
 from graph.services import drives_of
 from persistence import (
     Database,
@@ -35,7 +38,7 @@ from persistence import (
     unit,
 )
 
-__all__ = ["Request", "honour_next", "leave_request", "plan_for"]
+__all__ = ["Request", "give_back", "honour_next", "leave_request", "plan_for"]
 
 _INTERVENTION: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 _POLL_S = 0.05
@@ -69,7 +72,8 @@ class Request:
                 if row.status == "refused":
                     raise _as_error(row.outcome)
                 if driver is None:
-                    await honour_next(self.database, self.engine, self.execution_id)
+                    with suppress(StaleTransition):  # somebody else moved it: the next look shows what came of this
+                        await honour_next(self.database, self.engine, self.execution_id)
                 else:
                     await asyncio.sleep(_POLL_S)
 
@@ -79,14 +83,33 @@ class Request:
 
 async def leave_request(
     db: AsyncSession, engine: WorkflowEngine, execution_id: UUID, intervention: Intervention
-) -> Request:
-    """Store an intervention for whoever drives the execution, on the session of the caller, which may hold a lock."""
+) -> Request | None:
+    """Store an intervention for whoever drives the execution, on the session of the caller, which may hold a lock.
+
+    Returns None where nobody drives it: a request that nobody is there to honour would wait for the next drive.
+    """
     payload = intervention.model_dump(mode="json")
+
+    def leave(connection: Connection) -> int | None:
+        if lease.driver(connection, execution_id) is None:
+            return None
+        return add_request(connection, execution_id, intervention.kind, payload)
+
     async with unit(db):
-        number = await on_session(
-            db, lambda connection: add_request(connection, execution_id, intervention.kind, payload)
-        )
-    return Request(number, execution_id, database_of(db), engine)
+        number = await on_session(db, leave)
+    return None if number is None else Request(number, execution_id, database_of(db), engine)
+
+
+async def give_back(drives: Drives, engine: WorkflowEngine, drive: Drive) -> None:
+    """Give a drive's lease back, and honour what was asked of it after its last look."""
+    await drives.end(drive)
+    if drive.position and drive.position[0] in FINAL_STATES:
+        return
+    try:
+        while await honour_next(drives.database, engine, drive.execution_id):
+            continue
+    except StaleTransition:  # somebody else moves it by now, and honours the rest
+        return
 
 
 @dataclass(frozen=True)
@@ -99,10 +122,11 @@ class Honoured:
 async def honour_next(
     database: Database, engine: WorkflowEngine, execution_id: UUID, *, epoch: int | None = None
 ) -> Honoured | None:
-    """Honour the oldest open request of the execution; None where none is waiting.
+    """Honour the oldest open request of the execution; None where none is waiting, or it is a driver's to honour.
 
     The request is closed in the transaction that does what it asks, so it counts once. With an ``epoch`` that is done
-    as the driver that holds that lease. A request that cannot be honoured is closed with the reason.
+    as the driver that holds that lease, and without one as long as nobody drives. A request that cannot be honoured is
+    closed with the reason.
 
     Raises:
         StaleTransition: the execution moved, or its lease was lost, while this looked; the request is still open.
@@ -113,6 +137,8 @@ async def honour_next(
         return None
 
     def decide(connection: Connection) -> Planned:
+        if epoch is None and lease.driver(connection, execution_id) is not None:
+            raise _DrivenError
         planned = plan_for(connection, execution_id, _INTERVENTION.validate_python(request.payload), epoch=epoch)
         value = str(planned.value) if planned.value is not None else None
         if not close_request(connection, request.id, "done", {"value": value}):
@@ -123,6 +149,8 @@ async def honour_next(
         return Honoured(await engine.perform(database, decide))
     except _AlreadyClosedError:
         return Honoured(None)
+    except _DrivenError:
+        return None
     except (StaleTransition, DatabaseError):
         raise
     except Exception as error:  # a state's action may raise anything; the next driver must not meet it again
@@ -159,6 +187,10 @@ def _as_error(outcome: dict[str, Any]) -> SquadError:
         return InvalidTransition(*move)
     kinds = {kind.code: kind for kind in (GateError, NotFound, DatabaseError, ActionTimeout)}
     return kinds.get(outcome["code"], SquadError)(outcome["message"], hint=outcome["hint"])
+
+
+class _DrivenError(Exception):
+    """Somebody drives the execution, and honours its requests."""
 
 
 class _AlreadyClosedError(Exception):

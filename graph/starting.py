@@ -97,7 +97,7 @@ def _check_ended(row: Row[Any]) -> None:
     if row.status not in FINAL_STATES:
         raise ExecutionBusy(
             f"this thread's execution {row.id} is still open, in {row.status!r}; new input is for a new thread",
-            hint=f"squad resume {row.id}, or run without input to go on",
+            hint=f"squad resume {row.id}; it also mends a thread whose newest checkpoint is a fork that was refused",
         )
 
 

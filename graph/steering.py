@@ -202,10 +202,13 @@ class Steering(ABC):
                 raise _DrivenError
             return plan_for(connection, key, intervention)
 
-        try:
-            return await self.workflow_engine.perform_on(db, decide)
-        except _DrivenError:
-            return await leave_request(db, self.workflow_engine, key, intervention)
+        while True:
+            try:
+                return await self.workflow_engine.perform_on(db, decide)
+            except _DrivenError:
+                request = await leave_request(db, self.workflow_engine, key, intervention)
+            if request is not None:  # else the driver was gone by then, and it can be done at once after all
+                return request
 
     async def _read(self, db: AsyncSession | None, load: Callable[[Connection, UUID], T], execution_id: Any) -> T:
         key = as_uuid(execution_id, "an execution")

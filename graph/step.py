@@ -62,11 +62,18 @@ class Step:
     runtime: Runtime[RunSettings]
     named: dict[str, Any] = field(default_factory=dict)
     """Where the execution is a fork that began at this step: its ids, for the thread to name it from now on."""
+    new_round: int | None = None
+    """The round that the step itself begins, where it makes another plan."""
 
     @property
     def execution_id(self) -> UUID:
         """The execution."""
         return self.drive.execution_id
+
+    @property
+    def round(self) -> int:
+        """The board's round."""
+        return self.new_round or self.state.get("round") or 1
 
     @property
     def settings(self) -> RunSettings:

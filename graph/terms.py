@@ -4,6 +4,7 @@ Both are agreed when the lease is taken. A setting that nobody chooses for this 
 had so far, so that a run which goes on after a crash, or on the command line, asks for the same approvals.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,12 @@ from sqlalchemy import Connection, Row
 
 from graph.context import RunSettings, chosen_settings, settings_from
 from graph.fingerprint import Fingerprint, Migration, vouching
+from graph.lifecycle import WorkflowState
 from persistence import Effects, store_effects
 
 __all__ = ["Agreed", "Terms"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,24 @@ class Terms:
             ConfigurationError: a setting cannot be used.
         """
         columns: dict[str, Any] = {}
-        kept = row.settings or {}
+        kept = self._known(row)
         merged = kept | chosen_settings(self.settings)
         if merged != kept:
             columns["settings"] = merged
         if row.fingerprint is None:
-            columns["fingerprint"] = self.fingerprint
+            if row.status != WorkflowState.BLOCKED:  # there nothing runs under any definition
+                columns["fingerprint"] = self.fingerprint
         elif migration := vouching(row.id, row.fingerprint, self.fingerprint, self.migrations):
             columns["fingerprint"] = self.fingerprint
             effects = Effects()
             effects.log("migrated", f"goes on under another definition, by the migration {migration.name!r}")
             store_effects(connection, row.id, effects)
         return Agreed(settings_from(merged), columns)
+
+    @staticmethod
+    def _known(row: Row[Any]) -> dict[str, Any]:
+        """Return the settings that the execution has, without those that only another version knows."""
+        kept: dict[str, Any] = row.settings or {}
+        if unknown := sorted(kept.keys() - RunSettings.model_fields.keys()):
+            logger.warning("execution %s has settings that are not known here: %s", row.id, ", ".join(unknown))
+        return {name: value for name, value in kept.items() if name not in unknown}

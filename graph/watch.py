@@ -175,8 +175,11 @@ class Watch:
                     pass
         except ExecutionBusy:  # somebody else was quicker
             return
-        except Exception:
-            logger.exception("execution %s could not be driven on", execution_id)
+        except Exception as error:
+            if isinstance(error, SquadError):
+                logger.warning("execution %s could not be driven on: %s", execution_id, error)
+            else:
+                logger.exception("execution %s could not be driven on", execution_id)
             wait_s, _ = self._put_off.get(execution_id, (self._interval_s, 0.0))
             self._put_off[execution_id] = min(2 * wait_s, _LONGEST_WAIT_S), asyncio.get_running_loop().time()
         else:

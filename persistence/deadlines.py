@@ -50,12 +50,13 @@ def mark_overdue(connection: Connection, gate_id: UUID, at: datetime) -> bool:
 def left_alone(connection: Connection, by: str) -> list[UUID]:
     """Return the open executions that left blocked on the word of ``by``, and that nobody drives on.
 
-    Either nobody has driven one since, or whoever did died. One that was stopped on purpose gave its lease back after
-    it had moved, and is left alone.
+    Either nobody has driven one since, or whoever did died. One that was stopped on purpose gave its lease back, and is
+    left alone.
     """
     execution, move, later = table(ExecutionRow), table(TransitionRow), table(TransitionRow).alias()
     last = select(func.max(later.c.seq)).where(later.c.execution_id == execution.c.id, later.c.from_state == "blocked")
-    untouched = and_(execution.c.lease_owner.is_(None), execution.c.seq == move.c.seq)
+    same_epoch = execution.c.lease_epoch == move.c["metadata"]["epoch"].as_integer()
+    untouched = and_(execution.c.lease_owner.is_(None), execution.c.seq == move.c.seq, same_epoch)
     query = (
         select(execution.c.id)
         .join_from(execution, move, move.c.execution_id == execution.c.id)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Row, insert, select, update
 
 from persistence.base import Base, as_dict, table, utc_now
-from persistence.tables import AssignmentRow, ExecutionRow, GateRow, OutcomeRow, TaskRow, TransitionRow
+from persistence.tables import AssignmentRow, ExecutionRow, GateRow, IntentRow, OutcomeRow, TaskRow, TransitionRow
 
 __all__ = ["copy_execution"]
 
@@ -47,6 +47,8 @@ def copy_execution(
     theirs = mine | {"task_id": None, "checkpoint_id": None}
     connection.execute(insert(table(TransitionRow)), [move | theirs for move in log])
     _copy(connection, OutcomeRow, (OutcomeRow.execution_id == row.id) & (OutcomeRow.at <= before), **mine)
+    # what had begun outside by then is known to the copy, with how it ended since: the world is not forked
+    _copy(connection, IntentRow, (IntentRow.execution_id == row.id) & (IntentRow.started_at <= before), **mine)
     given = (AssignmentRow.at <= before) | AssignmentRow.at.is_(None)  # those of the first version have no time
     _copy(connection, AssignmentRow, (AssignmentRow.execution_id == row.id) & given, **mine)
     begun_later = (AssignmentRow.execution_id == new_id) & (AssignmentRow.started_at > before)
@@ -88,11 +90,17 @@ def _copy_gates(connection: Connection, row: Row[Any], transition: Row[Any], new
         )
         if (left_at := connection.execute(after).scalar()) is not None:
             waits = waits.where(gate.c.opened_at < left_at)
-        reopened = {"status": "open", "answer": None, "closed_at": None}
-        reopened |= {"remind_at": None, "reminded_at": None, "deadline": None, "overdue_at": None}  # those have passed
-        rows += [as_dict(one) | reopened for one in connection.execute(waits)]
+        rows += [_reopened(as_dict(one)) for one in connection.execute(waits)]
     if rows:
         connection.execute(insert(gate), [one | {"execution_id": new_id, "id": uuid4()} for one in rows])
+
+
+def _reopened(gate: dict[str, Any]) -> dict[str, Any]:
+    """Return a gate's row open again, with as much time until its reminder and its deadline as it had at first."""
+    later = utc_now() - gate["opened_at"]
+    times = {name: gate[name] and gate[name] + later for name in ("remind_at", "deadline")}
+    cleared = dict.fromkeys(("answer", "closed_at", "reminded_at", "overdue_at"))
+    return gate | times | cleared | {"status": "open"}
 
 
 def _copy(connection: Connection, model: type[Base], where: Any, **changed: Any) -> None:

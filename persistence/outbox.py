@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, insert, literal, select, update
 
 from delegation import Gate
-from persistence.base import as_dict, table
+from persistence.base import as_dict, table, utc_now
 from persistence.tables import ExecutionRow, GateRow, OutboxRow, RequestRow, TaskRow
 
 __all__ = ["Notice", "claim", "due", "fill", "is_complete", "next_due", "record_failure", "record_sent"]
 
-_gate, _outbox, _request = table(GateRow), table(OutboxRow), table(RequestRow)
+_execution, _gate, _outbox, _request = table(ExecutionRow), table(GateRow), table(OutboxRow), table(RequestRow)
 
 _EVENT: ColumnElement[str] = case(
     (_gate.c.overdue_at.is_not(None), "overdue"), (_gate.c.reminded_at.is_not(None), "reminder"), else_="opened"
@@ -52,13 +52,13 @@ def fill(connection: Connection, sinks: Collection[str], now: datetime) -> None:
 
 def due(connection: Connection, sinks: Collection[str], now: datetime, limit: int) -> list[Notice]:
     """Return the notifications that may be sent now: the least tried first, so that none stands in the others' way."""
-    execution, task = table(ExecutionRow), table(TaskRow)
+    task = table(TaskRow)
     own = (_outbox.c.id.label("notice_id"), _outbox.c.sink, _outbox.c.event, _outbox.c.attempts)
     query = (
         select(*own, task.c.title.label("task_title"), *_gate.c)
         .join_from(_outbox, _gate, _outbox.c.gate_id == _gate.c.id)
-        .join(execution, execution.c.id == _gate.c.execution_id)
-        .join(task, task.c.id == execution.c.task_id)
+        .join(_execution, _execution.c.id == _gate.c.execution_id)
+        .join(task, task.c.id == _execution.c.task_id)
         .where(*_waiting(sinks), _outbox.c.due_at <= now)
         .order_by(_outbox.c.attempts, _outbox.c.due_at, _outbox.c.id)
         .limit(limit)
@@ -103,10 +103,11 @@ def record_failure(
 def _untold(sink: str) -> Select[Any]:
     """Select the open gates of which the sink has no row that tells how they stand now.
 
-    One whose execution has a request waiting is about to be decided, and not told of.
+    One whose driver has a request waiting is about to be decided, and not told of.
     """
     told = exists().where(_outbox.c.gate_id == _gate.c.id, _outbox.c.event == _EVENT, _outbox.c.sink == sink)
-    asked = exists().where(_request.c.execution_id == _gate.c.execution_id, _request.c.status == "open")
+    driven = exists().where(_execution.c.id == _gate.c.execution_id, _execution.c.lease_until > utc_now())
+    asked = driven & exists().where(_request.c.execution_id == _gate.c.execution_id, _request.c.status == "open")
     return select(_gate.c.id, _EVENT, literal(sink)).where(_gate.c.status == "open", ~told, ~asked)
 
 

@@ -1,12 +1,12 @@
 """Giving space back: the checkpoints and the journal of executions that ended long ago.
 
 A thread is pruned whole or not at all, since several executions may be on it and its checkpoints say nothing of whose
-they are. Log, outcomes, messages, gates and everything else that a summary tells is kept.
+they are. Log, outcomes, messages, gates and everything else that a summary tells is kept, and so are intents: a fork
+must know what was done outside.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import table as lightweight
 
 from persistence.base import FINAL_STATES, table, utc_now
-from persistence.tables import ExecutionRow, IntentRow, JournalRow
+from persistence.tables import ExecutionRow, JournalRow
 
 __all__ = ["free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
 
@@ -85,8 +85,8 @@ def _origins_of_open_forks() -> CTE:
 
 def _deletions(thread_ids: Collection[str], executions: Select[tuple[UUID]]) -> list[Delete]:
     saved: list[TableClause] = [_checkpoints, _writes]
-    kept_by_steps: list[Any] = [table(JournalRow), table(IntentRow)]
+    journal = table(JournalRow)
     return [
         *(delete(one).where(one.c.thread_id.in_(thread_ids)) for one in saved),
-        *(delete(one).where(one.c.execution_id.in_(executions)) for one in kept_by_steps),
+        delete(journal).where(journal.c.execution_id.in_(executions)),
     ]

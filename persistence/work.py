@@ -12,7 +12,7 @@ from persistence.base import REFUSED, table
 from persistence.effects import Done
 from persistence.tables import OutcomeRow
 
-__all__ = ["load_present_work", "load_work", "outcome_rows"]
+__all__ = ["load_earlier_turns", "load_present_work", "load_work", "outcome_rows"]
 
 _row = table(OutcomeRow)
 _key = (_row.c.execution_id, _row.c.subtask_id, _row.c.turn)
@@ -36,6 +36,13 @@ def load_present_work(connection: Connection, execution_id: UUID) -> list[Done]:
             mine = {"execution": execution_id, "subtask": one.subtask_id}
             found += connection.execute(_delivered(), mine).all()
     return [_done(one) for one in sorted(found, key=lambda one: (one.at, one.turn))]
+
+
+def load_earlier_turns(connection: Connection, execution_id: UUID, since: int) -> dict[str, int]:
+    """Return by subtask's id how often work on it had ended before that round."""
+    mine = (_row.c.execution_id == execution_id, _row.c.round < since)
+    query = select(_row.c.subtask_id, func.max(_row.c.turn).label("turn")).where(*mine).group_by(_row.c.subtask_id)
+    return {one.subtask_id: one.turn for one in connection.execute(query)}
 
 
 def outcome_rows(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:

@@ -1,5 +1,6 @@
 """A plan approved by nobody, by the project manager, or by a human: approve, edit, reject with feedback."""
 
+import asyncio
 import json
 from collections import Counter
 from typing import Any
@@ -11,7 +12,7 @@ from scripted import all_roles, does_it
 from sqlalchemy import Connection
 
 from agents import rule_based_agents
-from delegation import Plan, Role, Task, TestCase
+from delegation import DelegationEngine, Plan, Role, Task, TestCase
 from graph import GateError, RunSettings, TaskOrchestrator, build_graph
 from graph.cli import main
 from persistence import keep_terms, load_execution
@@ -161,6 +162,75 @@ async def test_a_plan_that_cannot_be_worked_is_refused_and_the_gate_is_as_it_was
     assert the_gate(await orchestrator.get_execution_summary(summary["execution_id"])) == gate
     await orchestrator.answer(summary["execution_id"], gate["id"], decision="approve")
     assert (await orchestrator.run(summary["execution_id"]))["status"] == "completed"
+
+
+@pytest.mark.parametrize("next_state", ["delegated", "in_progress", "reviewing", "testing"])
+async def test_a_plan_that_is_rejected_is_not_worked(database, store, next_state):
+    orchestrator, summary = await waiting(database, store)
+    gate = the_gate(summary)
+    with pytest.raises(GateError, match="rejected"):
+        await orchestrator.answer(summary["execution_id"], gate["id"], decision="reject", next_state=next_state)
+    assert the_gate(await orchestrator.get_execution_summary(summary["execution_id"])) == gate
+
+
+@pytest.mark.parametrize("next_state", ["planning", "in_progress", "testing"])
+async def test_a_plan_that_is_edited_is_delegated_first(database, store, next_state):
+    orchestrator, summary = await waiting(database, store)
+    gate = the_gate(summary)
+    answer = {"decision": "edit", "plan": edited(gate), "next_state": next_state}
+    with pytest.raises(GateError, match="delegated first"):
+        await orchestrator.answer(summary["execution_id"], gate["id"], **answer)
+
+
+async def test_nobody_signs_as_the_deadline(database, store):
+    orchestrator, summary = await waiting(database, store)
+    with pytest.raises(GateError, match="nobody's name"):
+        await orchestrator.answer(
+            summary["execution_id"], the_gate(summary)["id"], decision="approve", answered_by="deadline"
+        )
+
+
+async def test_whoever_watches_drives_on_under_the_executions_own_settings(database, store):
+    settings = RunSettings(approval="human", gate_deadline_s=0.05, gate_default="go_on")
+    orchestrator, summary = await waiting(database, store, settings=settings)
+    gate = the_gate(summary)
+    await orchestrator.answer(summary["execution_id"], gate["id"], decision="reject", text="Again.")
+    async with database.session() as db:
+        await orchestrator.handle_blocker(
+            db=db, execution_id=summary["execution_id"], blocker_description="?", deadline=0.05, default_answer="yes"
+        )
+    other = TaskOrchestrator(database=database, settings=RunSettings(approval="none", max_reworks=7))
+    while not (await other.watch(once=True)).driven:
+        pass
+    summary = await other.get_execution_summary(summary["execution_id"])
+    assert [one["kind"] for one in summary["gates"]] == ["approval", "blocker", "approval"]
+    assert (await row_of(database, summary)).settings["approval"] == "human"
+
+
+async def test_a_setting_that_only_another_version_knows_is_left_out(database, store, caplog):
+    orchestrator, summary = await waiting(database, store)
+    key = UUID(summary["execution_id"])
+    kept = {"approval": "human", "mood": "sunny"}
+    await database.write(lambda connection: keep_terms(connection, key, {"settings": kept}))
+    assert the_gate(await orchestrator.run(key))
+    assert "mood" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("feedback", "areas"),
+    [
+        ("The front end must not store passwords", {"Back end", "Front end"}),
+        ("The back end estimate is not realistic", {"Back end", "Front end"}),
+        ("Both back end and front end are needed but no infrastructure", {"Back end", "Front end"}),
+        ("Please drop the front end", {"Back end"}),
+        ("No front end, no infrastructure, but a data model in the database", {"Back end", "Data model"}),
+    ],
+)
+def test_feedback_is_about_the_areas_that_it_names(feedback, areas):
+    engine = DelegationEngine()
+    requirements = engine.analyze_task_requirements(TASK).model_copy(update={"feedback": [feedback]})
+    plan = engine.break_down_task(TASK, requirements)
+    assert {one.title.split(":")[0] for one in plan.subtasks} - {"Documentation", "Test plan"} == areas
 
 
 async def test_an_answer_to_a_plan_that_has_changed_since_is_refused(database, store):

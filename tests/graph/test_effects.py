@@ -13,8 +13,8 @@ import pytest
 from scripted import all_roles, done
 
 from agents import effect, rule_based_agents
-from delegation import Role, Squad
-from graph import RunSettings, TaskOrchestrator
+from delegation import DatabaseError, Role, Squad
+from graph import RunSettings, TaskOrchestrator, outside
 from persistence import Database, load_doubts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +163,68 @@ async def test_a_judgement_may_have_one_too(database, store):
     await orchestrator.answer(summary["execution_id"], summary["gates"][0]["id"], text="number 12")
     summary = await orchestrator.run(summary["execution_id"])
     assert (summary["status"], len(world.pushes)) == ("completed", 1)
+
+
+async def test_no_deadline_decides_whether_an_effect_happened(database, store):
+    world = World(OSError("no"))
+    orchestrator, summary = await run(database, store, pushing(world, []), gate_deadline_s=0.01, gate_default="go_on")
+    while (await orchestrator.watch(once=True)).overdue == []:
+        pass
+    summary = await orchestrator.get_execution_summary(summary["execution_id"])
+    assert (summary["status"], len(world.pushes), summary["gates"][0]["status"]) == ("blocked", 1, "open")
+
+
+async def test_a_fork_knows_what_was_begun_outside(database, store):
+    world, results = World(OSError("no")), []
+    orchestrator, summary = await run(database, store, pushing(world, results))
+    fork = await orchestrator.fork(summary["execution_id"], len(summary["transitions"]))
+    (gate,) = (await orchestrator.get_execution_summary(fork))["gates"]
+    await orchestrator.answer(fork, gate["id"], text="revision 7 is there")
+    assert (await orchestrator.run(fork))["status"] == "completed"
+    assert (len(world.pushes), results) == (1, ["revision 7 is there"])
+
+
+async def test_an_end_that_cannot_be_stored_leaves_a_doubt(database, store, monkeypatch):
+    def broken(*_given: Any) -> None:
+        raise DatabaseError("the disk is full")
+
+    world = World()
+    monkeypatch.setattr(outside, "end_intent", broken)
+    _, summary = await run(database, store, pushing(world, []))
+    assert (summary["status"], len(world.pushes)) == ("blocked", 1)
+    assert PUSH in summary["gates"][0]["question"]
+
+
+async def test_an_agent_that_is_cancelled_by_something_of_its_own_amid_an_effect_leaves_a_doubt(database, store):
+    world = World(asyncio.CancelledError())
+    _, summary = await run(database, store, pushing(world, []))
+    assert summary["status"] == "blocked"
+    assert PUSH in summary["gates"][0]["question"]
+
+
+async def test_each_plan_that_is_made_may_have_its_own(database, store):
+    rules: Any = rule_based_agents()[Role.PROJECT_MANAGER]
+    tickets: list[str] = []
+
+    class Manager:
+        role = Role.PROJECT_MANAGER
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(rules, name)
+
+        async def break_down(self, *given: Any) -> Any:
+            tickets.append(await effect("open the tickets", self._open))
+            return await rules.break_down(*given)
+
+        async def _open(self) -> str:
+            return f"T-{len(tickets) + 1}"
+
+    orchestrator, summary = await run(database, store, {Role.PROJECT_MANAGER: Manager()}, approval="human")
+    for word in ("No.", "No again."):
+        gate = summary["gates"][-1]["id"]
+        await orchestrator.answer(summary["execution_id"], gate, decision="reject", text=word)
+        summary = await orchestrator.run(summary["execution_id"])
+    assert tickets == ["T-1", "T-2", "T-3"]
 
 
 async def test_an_effect_without_a_name_is_refused(database, store):

@@ -10,8 +10,9 @@ from scripted import ScriptedAgent, all_roles, done
 
 from agents import rule_based_agents
 from delegation import Outcome, OutcomeStatus, Role, Squad
-from graph import RunSettings, TaskOrchestrator
+from graph import RunSettings, TaskOrchestrator, consulting
 from graph.consulting import is_passing
+from graph.masking import masked
 
 QUICK = {"retry_wait_s": 0.0, "retry_ceiling_s": 0.0}
 JUDGEMENTS = [
@@ -180,6 +181,47 @@ async def test_a_subtask_that_fails_for_good_leaves_the_others_alone(database, s
     assert front["status"] == "failed"
     assert len(agents[Role.FRONTEND_DEVELOPER].briefs) == 1
     assert {one["id"] for one in summary["subtasks"] if one["status"] == "done"} == set(ended) != set()
+
+
+async def test_an_agent_that_does_not_let_itself_be_cancelled_holds_up_nothing(database, store, monkeypatch):
+    monkeypatch.setattr(consulting, "STUBBORN_S", 0.05)
+    free = asyncio.Event()
+
+    async def script(brief):
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+        return done(brief)
+
+    _, summary = await run(database, store, all_roles(script), subtask_timeout_s=0.1)
+    free.set()
+    assert summary["status"] == "failed"
+    assert "did not end within 0.1 s" in summary["error_message"]
+
+
+async def test_an_agent_that_wants_to_end_the_program_fails_its_subtask(database, store):
+    async def script(_brief):
+        raise SystemExit(3)
+
+    _, summary = await run(database, store, all_roles(script))
+    assert "sys.exit(3)" in summary["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("GET https://ana:secret1@host/path?key=abc123 failed", "GET https://***@host/path?*** failed"),
+        ("401 for Authorization: Bearer abcdefgh12345", "401 for Authorization: *** ***"),
+        ("invalid api_key=sk-abcdefgh12345678", "invalid api_key=***"),
+        ("key sk-abcdefgh12345678 is wrong", "key *** is wrong"),
+        ("two\nlines", "two lines"),
+        ("a basic misunderstanding, isn't it?", "a basic misunderstanding, isn't it?"),
+    ],
+)
+def test_an_error_is_kept_without_the_secrets_that_it_quotes(text, shown):
+    assert masked(text) == shown
 
 
 async def test_an_outcome_that_says_failed_is_final_and_not_tried_again(database, store):

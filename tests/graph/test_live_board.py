@@ -177,7 +177,7 @@ async def test_a_subtask_that_takes_too_long_is_ended_and_counts_as_failed(datab
 
     _, summary = await run(database, store, all_roles(script), subtask_timeout_s=0.05)
     assert summary["status"] == "failed"
-    assert "not ended within 0.05 s" in summary["error_message"]
+    assert "did not end within 0.05 s" in summary["error_message"]
     assert ended
 
 

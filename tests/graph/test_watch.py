@@ -65,7 +65,7 @@ async def test_at_the_deadline_the_default_answer_counts_and_the_execution_goes_
     summary = await orchestrator.get_execution_summary(gate.execution_id)
     assert summary["status"] == "completed"
     assert summary["gates"][0]["answer"] == {"decision": "respond", "text": "bcrypt", "answered_by": "deadline"}
-    assert summary["transitions"][2]["metadata"] == {"by": "deadline"}
+    assert summary["transitions"][2]["metadata"]["by"] == "deadline"
     assert await watch(orchestrator, database, HOUR).once() == Served()
 
 
@@ -213,14 +213,14 @@ async def test_the_service_serves_what_becomes_due_and_survives_an_executions_er
     orchestrator, ask, monkeypatch, caplog
 ):
     broken = await ask("Broken?", deadline=0.01, default_answer="x")
-    stream = orchestrator.stream
+    stream = orchestrator._as_it_was_begun
 
     def streaming(execution_id):
         if execution_id == broken.execution_id:
             raise RuntimeError("nobody could foresee that")
         return stream(execution_id)
 
-    monkeypatch.setattr(orchestrator, "stream", streaming)
+    monkeypatch.setattr(orchestrator, "_as_it_was_begun", streaming)
     ends = entering(orchestrator, "completed")
     async with watching(orchestrator) as served:
         first = await served.get()
