@@ -1,6 +1,5 @@
 """A plan approved by nobody, by the project manager, or by a human: approve, edit, reject with feedback."""
 
-import asyncio
 import json
 from collections import Counter
 from typing import Any
