@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from agents import Brief
 from delegation import Deliverable, Outcome, OutcomeStatus, Role
+from graph.live_board import LiveBoard
 
 Script = Callable[[Brief], Awaitable[Outcome]]
 
@@ -50,3 +53,15 @@ class Held:
 def all_roles(script: Script) -> dict[Role, ScriptedAgent]:
     """Return one scripted agent a role."""
     return {role: ScriptedAgent(role, script) for role in Role}
+
+
+def board_closing(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Return an event that is set as soon as a board lets nobody take anything more."""
+    is_closed, close = asyncio.Event(), LiveBoard.close
+
+    async def closing(self: LiveBoard, because: Exception | None = None) -> None:
+        await close(self, because)
+        is_closed.set()
+
+    monkeypatch.setattr(LiveBoard, "close", closing)
+    return is_closed

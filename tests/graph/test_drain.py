@@ -86,7 +86,7 @@ async def test_work_that_does_not_end_is_cancelled_and_worked_again_and_the_rest
         database=database, agents=all_roles(stuck.work), settings=RunSettings(drain_grace_s=0.3)
     )
     execution_id = await made(database, store, orchestrator)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await stop(database, orchestrator, execution_id, stuck.begun)
     assert stuck.cancelled
     assert await lease_of(database, execution_id) == ("in_progress", None)
@@ -109,7 +109,7 @@ async def test_work_that_does_not_end_is_cancelled_and_worked_again_and_the_rest
 async def test_a_database_that_is_closed_cancels_what_does_not_end(tmp_path, store):
     stuck, settings = Stuck(), RunSettings(drain_grace_s=0.3)
     file = str(tmp_path / "closed.db")
-    async with asyncio.timeout(20), await Database.open(file) as database:
+    async with asyncio.timeout(30), await Database.open(file) as database:
         orchestrator = TaskOrchestrator(database=database, agents=all_roles(stuck.work), settings=settings)
         execution_id = await made(database, store, orchestrator)
         running = asyncio.create_task(orchestrator.run(execution_id))
@@ -135,7 +135,7 @@ async def test_work_that_ends_within_the_grace_period_is_kept(database, store, g
     settings = RunSettings(drain_grace_s=grace)
     orchestrator = TaskOrchestrator(database=database, agents=all_roles(script), settings=settings)
     execution_id = await made(database, store, orchestrator)
-    async with asyncio.timeout(10), orchestrator.stream(execution_id) as stream:
+    async with asyncio.timeout(30), orchestrator.stream(execution_id) as stream:
         async for _ in stream:
             if begun.is_set():
                 break
@@ -148,7 +148,7 @@ async def test_work_that_ends_within_the_grace_period_is_kept(database, store, g
     assert bool(statuses["done"]) is bool(grace)
     assert statuses.keys() <= {"done", "pending"}
     go_on.set()
-    async with asyncio.timeout(20):  # members that waited have left at the drain, and come back
+    async with asyncio.timeout(30):  # members that waited have left at the drain, and come back
         assert (await orchestrator.run(execution_id))["status"] == "completed"
 
 
@@ -186,7 +186,7 @@ async def test_a_judgement_that_does_not_end_is_cancelled_and_made_again(databas
     agents: dict[Role, Any] = {Role.TECH_LEAD: lead}
     orchestrator = TaskOrchestrator(database=database, agents=agents, settings=RunSettings(drain_grace_s=0.1))
     execution_id = await made(database, store, orchestrator)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await stop(database, orchestrator, execution_id, lead.begun)
     assert await lease_of(database, execution_id) == ("reviewing", None)
     summary = await orchestrator.run(execution_id)
@@ -214,7 +214,7 @@ async def test_an_agent_that_turns_its_cancellation_into_a_failure_has_not_faile
         database=database, agents=all_roles(script), settings=RunSettings(drain_grace_s=0.05)
     )
     execution_id = await made(database, store, orchestrator)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await leave_the_stream(database, orchestrator, execution_id, begun)
         assert by_status(await orchestrator.get_execution_summary(execution_id)).keys() == {"pending"}
         assert (await orchestrator.run(execution_id))["status"] == "completed"
@@ -275,7 +275,7 @@ async def test_stopping_one_execution_leaves_the_others_alone(database, store, h
 
     runs = [asyncio.create_task(listen() if how == "left" else orchestrator.run(ids[0]))]
     runs += [asyncio.create_task(orchestrator.run(one)) for one in ids[1:]]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await all_begun.wait()
         if how == "request":
             async with database.session() as db:

@@ -2,8 +2,10 @@
 
 import asyncio
 import subprocess
+import threading
 import time
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,11 +13,15 @@ from uuid import UUID
 import pytest
 from cli_process import command, environment
 from scripted import all_roles, done
+from sqlalchemy import select
 
 from agents import rule_based_agents
 from delegation import Role
 from graph import ExecutionBusy, TaskOrchestrator
-from persistence import Database, lease
+from graph.fingerprint import BUILT_IN
+from persistence import Database, lease, utc_now
+from persistence.base import table
+from persistence.tables import ExecutionRow
 
 LEASE_S = 1.0
 
@@ -30,6 +36,11 @@ async def made(database, store, orchestrator) -> UUID:
     stored = await store(database)
     async with database.session() as db:
         return await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+
+
+async def lease_end(database: Database) -> datetime:
+    query = select(table(ExecutionRow).c.lease_until)
+    return await database.read(lambda connection: connection.execute(query).scalar_one())
 
 
 async def outcomes(database: Database) -> Counter[str]:
@@ -50,9 +61,12 @@ async def test_a_lease_is_renewed_while_one_subtask_takes_longer_than_it_lasts(t
     execution_id = await made(database, store, orchestrator)
     running = asyncio.create_task(orchestrator.run(execution_id))
     await held.wait()
+    first = await lease_end(database)
     async with await Database.open(str(tmp_path / "squad.db")) as other:  # which is another owner
-        for _ in range(5):
-            await asyncio.sleep(LEASE_S / 2)
+        for number in range(1, 3):
+            later = first + number * timedelta(seconds=LEASE_S)  # which it reaches by renewals alone
+            while await lease_end(database) < later:  # noqa: ASYNC110 - a row sets no event
+                await asyncio.sleep(0.01)
             with pytest.raises(ExecutionBusy):
                 await TaskOrchestrator(database=other, agents=all_roles(script)).run(execution_id)
     go_on.set()
@@ -125,7 +139,7 @@ async def test_members_at_work_stop_once_the_lease_is_lost_and_none_works_on(
 
         orchestrator = TaskOrchestrator(database=database, agents=all_roles(script))
         execution_id = await made(database, store, orchestrator)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             with pytest.raises(ExecutionBusy, match=r"is being driven by process|was taken over by another driver"):
                 await orchestrator.run(execution_id)
             assert not await outcomes(database)
@@ -140,6 +154,12 @@ async def test_a_judgement_whose_lease_was_lost_moves_nothing(tmp_path: Path, da
     role = Role.PROJECT_MANAGER if judgement == "analyze" else Role.TECH_LEAD
     rules: Any = rule_based_agents()[role]
 
+    async def take_over() -> None:
+        async with await Database.open(str(tmp_path / "squad.db")) as other:  # which is another owner
+            run_out = table(ExecutionRow).update().values(lease_until=utc_now() - timedelta(seconds=1))
+            await other.write(lambda connection: connection.execute(run_out))
+            await TaskOrchestrator(database=other, migrations=[BUILT_IN["roles"]]).run(execution_id)
+
     class Blocks:
         def __init__(self) -> None:
             self.role = role
@@ -150,10 +170,9 @@ async def test_a_judgement_whose_lease_was_lost_moves_nothing(tmp_path: Path, da
 
         def _blocking(self, judge: Any) -> Any:
             async def judging(*args: Any) -> Any:
-                words = command("resume", execution_id, "--migrate", "roles", "--db", tmp_path / "squad.db")
-                subprocess.run(  # noqa: ASYNC221 - the loop is to be blocked
-                    words, cwd=tmp_path, env=environment(), capture_output=True, timeout=50, check=True
-                )
+                successor = threading.Thread(target=asyncio.run, args=(take_over(),))
+                successor.start()
+                successor.join()  # the loop is to be blocked
                 return await judge(*args)
 
             return judging

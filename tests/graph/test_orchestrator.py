@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from scripted import Held, all_roles
+from scripted import Held, all_roles, board_closing
 
 from agents import ContextManager, MessageBus
 from delegation import GateKind, MessageType, NotFound, Role, Squad, SquadMember, Task
@@ -302,7 +302,7 @@ async def test_what_is_asked_of_a_driven_execution_is_honoured_by_its_driver(dat
     if what != "cancel":
         await asyncio.sleep(0)  # the work is still waiting: it is let finish
         held.go_on.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await request.wait()
         summary = await driving
     expected = {"block": "blocked", "complete": "completed", "cancel": "failed"}[what]
@@ -487,7 +487,7 @@ async def test_a_listener_hears_the_end_when_the_database_is_closed_under_it(tmp
         stream = orchestrator.stream(execution_id)
         assert (await anext(stream)).kind
         listening = asyncio.create_task(_count(stream))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await listening
         await stream.aclose()
         with pytest.raises(StopAsyncIteration):
@@ -511,7 +511,7 @@ async def test_a_refused_request_does_not_hide_the_one_behind_it(database, store
             db=db, execution_id=execution_id, resolution="none", next_state="planning"
         )
         cancelled = await orchestrator.cancel(db=db, execution_id=execution_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         summary = await driving
         assert summary["status"] == "failed"
         with pytest.raises(GateError):
@@ -555,7 +555,7 @@ async def test_an_action_that_fails_while_a_request_is_honoured_refuses_that_req
         await held.begun.wait()
         request = await driver.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
     held.go_on.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         with pytest.raises(Exception, match="LookupError: no such account"):
             await request.wait()
         assert (await driving)["status"] == "completed"
@@ -594,7 +594,7 @@ async def test_an_action_must_not_end_the_transaction_that_it_runs_in(orchestrat
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(Exception, match="committed or rolled back by what runs inside it"):
             await orchestrator.run(execution_id)
     assert (await orchestrator.get_execution_summary(execution_id))["status"] == "analyzing"
@@ -617,7 +617,7 @@ async def test_an_action_that_would_wait_for_itself_is_told_so_at_once(database,
     stored = await store(database)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             with pytest.raises(Exception, match="wait for itself"):
                 await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
     assert (await orchestrator.get_execution_summary(execution_id))["status"] == "analyzing"
@@ -641,7 +641,7 @@ async def test_what_a_client_put_into_the_thread_never_leads(orchestrator, datab
     await graph.aupdate_state(
         config, {"status": status} | junk, as_node="pending" if status == "analyzing" else "blocked"
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         summary = await orchestrator.run(execution_id)
     assert path(summary) == MAIN_LINE
 
@@ -654,16 +654,16 @@ async def test_a_pending_session_may_ask_something_of_a_driven_execution(databas
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
     driving = asyncio.create_task(orchestrator.run(execution_id))
     await held.begun.wait()
-    async with database.session() as db, asyncio.timeout(10):
+    async with database.session() as db, asyncio.timeout(30):
         db.add(TaskRow(**Task(title="mine").model_dump()))
         request = await orchestrator.cancel(db=db, execution_id=execution_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await request.wait()
         assert (await driving)["status"] == "failed"
 
 
-async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store):
-    held = Held()
+async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store, monkeypatch):
+    held, is_closed = Held(), board_closing(monkeypatch)
     orchestrator = TaskOrchestrator(database=database, agents=all_roles(held.work))
     stored = await store(database)
     async with database.session() as db:
@@ -671,9 +671,10 @@ async def test_a_cancellation_after_a_blocker_ends_what_runs(database, store):
         driving = asyncio.create_task(orchestrator.run(execution_id))
         await held.begun.wait()
         await orchestrator.handle_blocker(db=db, execution_id=execution_id, blocker_description="?")
-        await asyncio.sleep(0.5)  # the watcher has closed the board for it
+        async with asyncio.timeout(30):
+            await is_closed.wait()
         await orchestrator.cancel(db=db, execution_id=execution_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert (await driving)["status"] == "failed"
 
 
@@ -685,7 +686,7 @@ async def test_a_listener_in_another_task_hears_that_the_stream_was_closed(datab
     stream = orchestrator.stream(execution_id)
     listening = asyncio.create_task(_count(stream))
     await asyncio.sleep(0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await stream.aclose()
         await listening
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scripted import all_roles, done
+from scripted import all_roles, board_closing, done
 
 from agents import rule_based_agents
 from delegation import GateError, Message, Outcome, Plan, Role, Squad, SquadMember, Subtask
@@ -65,7 +65,10 @@ async def made(database, store, work, **settings: Any):
 
 
 @pytest.mark.parametrize("what", [*ASKS, "drain"])
-async def test_within_a_second_nothing_new_is_begun_and_what_runs_ends_as_it_should(database, store, what):
+async def test_once_something_is_asked_for_nothing_new_is_begun_and_what_runs_ends_as_it_should(
+    database, store, monkeypatch, what
+):
+    is_closed = board_closing(monkeypatch)
     begun, ended, all_at_work, go_on = Counter[str](), Counter[str](), asyncio.Event(), asyncio.Event()
 
     async def work(brief):
@@ -81,7 +84,7 @@ async def test_within_a_second_nothing_new_is_begun_and_what_runs_ends_as_it_sho
     orchestrator, execution_id = await made(database, store, work)
     stream = orchestrator.stream(execution_id)
     listening = asyncio.create_task(count(stream))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await all_at_work.wait()
         stopping = None
         if what == "drain":
@@ -89,8 +92,9 @@ async def test_within_a_second_nothing_new_is_begun_and_what_runs_ends_as_it_sho
         else:
             async with database.session() as db:
                 request = await ASKS[what](orchestrator, db, execution_id)
-        await asyncio.sleep(1.0)  # what is asked for: nothing new is begun after that
-        go_on.set()
+        await is_closed.wait()
+        if what != "cancel":
+            go_on.set()
         await (stopping or request.wait())
         await listening
     assert begun == dict.fromkeys((f"dev-{number}" for number in range(MEMBERS)), 1)
@@ -170,6 +174,12 @@ async def test_several_may_wait_at_once_in_the_body_and_beside_it(database, stor
     assert Counter(gate["kind"] for gate in summary["gates"]) == {"blocker": 2, "escalation": 1}
 
 
+async def until_it_is_behind(stream: Any) -> None:
+    """Wait until the driver has told so much more than was heard that it waits for its listener."""
+    while len(stream._ear._told) <= QUEUE_LENGTH:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0.01)
+
+
 async def test_a_listener_that_does_not_keep_up_holds_the_driver_back(database, store):
     told = Counter[str]()
 
@@ -179,10 +189,12 @@ async def test_a_listener_that_does_not_keep_up_holds_the_driver_back(database, 
 
     orchestrator, execution_id = await made(database, store, work)
     async with asyncio.timeout(40):
-        async for event in orchestrator.stream(execution_id):
+        stream = orchestrator.stream(execution_id)
+        async for event in stream:
             if event.kind == "message" and not told["slept"]:
                 told["slept"] = 1
-                await asyncio.sleep(1.0)
+                await until_it_is_behind(stream)
+                await asyncio.sleep(0.3)  # whoever does not wait goes on
                 assert told.total() - 1 < SUBTASKS  # the members wait for the listener
     assert told.total() - 1 == SUBTASKS
 
@@ -193,7 +205,8 @@ async def test_a_database_may_be_closed_in_the_body_of_a_stream_that_is_behind(d
 
     orchestrator, execution_id = await made(database, store, work)
     async with asyncio.timeout(40):
-        async for event in orchestrator.stream(execution_id):
+        stream = orchestrator.stream(execution_id)
+        async for event in stream:
             if event.kind == "message" and not database.is_closed:
-                await asyncio.sleep(0.3)  # until the driver waits for room
+                await until_it_is_behind(stream)
                 await database.close()
