@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from delegation import AgentFailed, Board, EffectInDoubt, Plan, Role
 from graph.acting import decided, on_failure
+from graph.approving import ask_for_approval, is_approved
 from graph.board_facts import BoardFacts, read_board
 from graph.board_work import MemberAtWork
 from graph.closing import closing
@@ -87,6 +88,9 @@ class BoardNodes:
     async def _opened(self, step: Step, state: BoardState) -> dict[str, Any]:
         ground = Groundwork(step)
         plan, requirements = await ground.plan(), await ground.requirements()
+        if step.settings.approval == "human" and not await is_approved(step, plan):
+            approval = await ground.delegate()
+            return await step.commit(await ask_for_approval(step, ground, approval)) | {"team": []}
         facts = await self._facts(step)
         if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:
             ground.made.append("assignments")

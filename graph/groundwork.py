@@ -80,10 +80,8 @@ class Groundwork:
 
     async def plan_tests(self) -> None:
         """Have tests planned for a plan that came without."""
-        plan, requirements = await self.plan(), await self.requirements()
-        if not plan.test_cases:
-            tester = self.step.services.roster.tester
-            self._keep("plan", await consult(self.step, tester, "plan_tests", plan, requirements, returns=Plan))
+        plan, requirements, tester = await self.plan(), await self.requirements(), self.step.services.roster.tester
+        self._keep("plan", await consult(self.step, tester, "plan_tests", plan, requirements, returns=Plan))
 
     async def delegate(self) -> Approval:
         """Propose assignments, have the project manager approve them, and say both."""

@@ -16,13 +16,13 @@ from delegation import (
     TestReport,
 )
 from graph.acting import Act
-from graph.asking import approval_gate
+from graph.approving import ask_for_approval, is_approved
 from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Decided, Step
-from persistence import load_gates, load_present_work, load_transition
+from persistence import load_gates, load_present_work
 
 __all__ = ["ACTS"]
 
@@ -57,8 +57,7 @@ async def _rejections(step: Step) -> list[str]:
 async def delegate(step: Step) -> Decided:
     """Propose who does what and have it approved; whatever nobody may do is a question to a human."""
     ground = Groundwork(step)
-    edited = await _was_edited(step)
-    if edited:
+    if not (plan := await ground.plan()).test_cases:  # a human's plan may come without
         await ground.plan_tests()
     approval = await ground.delegate()
     lacking = [f"{one.subtask_id}: {one.reason}" for one in approval.schedule.unassigned]
@@ -72,20 +71,10 @@ async def delegate(step: Step) -> Decided:
         )
         ground.effects.gates.append(gate)
         return _decided(ground, WorkflowState.BLOCKED, question)
-    if step.settings.approval == "human" and not edited:
-        ground.effects.gates.append(approval_gate(await ground.plan(), approval, step.facts.squad.members))
-        return _decided(ground, WorkflowState.BLOCKED, "the plan and its assignments wait for a human's approval")
+    if step.settings.approval == "human" and not await is_approved(step, plan):
+        return await ask_for_approval(step, ground, approval)
     count = len(approval.schedule.assignments)
     return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
-
-
-async def _was_edited(step: Step) -> bool:
-    """Tell whether the step before was a human's edit of the plan, which nobody needs to approve once more."""
-    if step.settings.approval != "human":
-        return False
-    seq = step.state["seq"]
-    last = await step.database.read(lambda connection: load_transition(connection, step.execution_id, seq))
-    return last is not None and bool(last.metadata.get("edited"))
 
 
 async def review(step: Step) -> Decided:

@@ -51,7 +51,7 @@ def left_alone(connection: Connection, by: str) -> list[UUID]:
     """Return the open executions that left blocked on the word of ``by``, and that nobody drives on.
 
     Either nobody has driven one since, or whoever did died. One that was stopped on purpose gave its lease back, and is
-    left alone.
+    left alone. So is a fork: its original left blocked, and whoever made it drives it.
     """
     execution, move, later = table(ExecutionRow), table(TransitionRow), table(TransitionRow).alias()
     last = select(func.max(later.c.seq)).where(later.c.execution_id == execution.c.id, later.c.from_state == "blocked")
@@ -62,6 +62,7 @@ def left_alone(connection: Connection, by: str) -> list[UUID]:
         .join_from(execution, move, move.c.execution_id == execution.c.id)
         .where(execution.c.status.not_in(("blocked", *FINAL_STATES)))
         .where(move.c.seq == last.scalar_subquery(), _said(move.c["metadata"]["by"].as_string(), by))
+        .where(move.c.seq > func.coalesce(execution.c.forked_at, 0))
         .where(or_(untouched, execution.c.lease_owner.is_not(None)))
         .order_by(execution.c.updated_at)
     )

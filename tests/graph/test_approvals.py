@@ -267,6 +267,58 @@ async def test_another_question_that_is_open_does_not_drown_the_word_on_the_plan
     assert state == leads_to
 
 
+async def test_moved_by_hand_past_the_question_a_plan_is_asked_about_before_the_board_opens(database, store):
+    agents = all_roles(does_it)
+    orchestrator, summary = await waiting(database, store, agents=agents)
+    key, first = summary["execution_id"], the_gate(summary)
+    async with database.session() as db:
+        move = {"from_state": "blocked", "to_state": "in_progress"}
+        await orchestrator.workflow_engine.transition_state(db=db, execution_id=key, **move)
+    summary = await orchestrator.run(key)
+    again = the_gate(summary)
+    assert (again["id"] != first["id"], again["origin_state"]) == (True, "in_progress")
+    assert again["metadata"]["plan"] == first["metadata"]["plan"]
+    assert not any(agent.briefs for agent in agents.values())
+    await orchestrator.answer(key, again["id"], decision="approve")
+    summary = await orchestrator.run(key)
+    assert (summary["status"], len(summary["gates"])) == ("completed", 2)
+
+
+@pytest.mark.parametrize("next_state", ["in_progress", "reviewing"])
+async def test_an_answer_that_skips_planning_skips_no_approval(database, store, next_state):
+    agents = all_roles(does_it)
+    orchestrator = TaskOrchestrator(database=database, settings=HUMAN, agents=agents)
+    stored = await store(database, task=TASK)
+    async with database.session() as db:
+        key = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+        blocker = await orchestrator.handle_blocker(db=db, execution_id=key, blocker_description="Which hash?")
+    await orchestrator.answer(key, blocker.id, text="argon2id", next_state=next_state)
+    gate = the_gate(await orchestrator.run(key))
+    assert not any(agent.briefs for agent in agents.values())
+    fork = await orchestrator.fork(key, (await row_of(database, {"execution_id": str(key)})).seq)
+    plan = edited(gate)
+    await orchestrator.answer(key, gate["id"], decision="edit", plan=plan)
+    summary = await orchestrator.run(key)
+    assert summary["status"] == "completed"
+    assert {one["id"] for one in summary["subtasks"]} == {one["id"] for one in plan["subtasks"]}
+    assert the_gate(await orchestrator.run(fork))["metadata"] == gate["metadata"]
+
+
+async def test_a_plan_that_was_approved_is_not_asked_about_again_until_another_one_is_made(database, store):
+    orchestrator, summary = await waiting(database, store)
+    key = summary["execution_id"]
+    await orchestrator.answer(key, the_gate(summary)["id"], decision="approve", next_state="delegated")
+    async with database.session() as db:
+        blocker = await orchestrator.handle_blocker(db=db, execution_id=key, blocker_description="Which hash?")
+    fork = await orchestrator.fork(key, (await row_of(database, summary)).seq)
+    summary = await orchestrator.get_execution_summary(fork)
+    (copied,) = [one["id"] for one in summary["gates"] if one["status"] == "open"]
+    await orchestrator.answer(fork, copied, text="argon2id")
+    assert (await orchestrator.run(fork))["status"] == "completed"
+    await orchestrator.answer(key, blocker.id, text="argon2id", next_state="planning")
+    assert the_gate(await orchestrator.run(key))["metadata"]["plan"] == summary["gates"][0]["metadata"]["plan"]
+
+
 async def test_the_approval_that_was_chosen_holds_for_whoever_drives_later(database, store):
     orchestrator, summary = await waiting(database, store)
     await orchestrator.answer(summary["execution_id"], the_gate(summary)["id"], decision="reject", text="Again.")

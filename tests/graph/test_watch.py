@@ -153,6 +153,16 @@ async def test_what_a_dead_watch_was_driving_is_driven_on_and_what_was_stopped_i
     assert statuses == ["completed", "delegated"]
 
 
+async def test_a_fork_made_where_a_default_let_its_original_go_on_is_driven_by_whoever_made_it(
+    database, orchestrator, ask
+):
+    gate = await ask(deadline=60, default_answer="bcrypt")
+    await watch(orchestrator, database, HOUR).once()
+    fork = await orchestrator.fork(gate.execution_id, 3)
+    assert await watch(orchestrator, database).once() == Served()
+    assert (await orchestrator.get_execution_summary(fork))["status"] == "analyzing"
+
+
 async def test_where_somebody_drives_the_default_is_a_request_which_outlives_the_driver(database, orchestrator, ask):
     gate = await ask(deadline=60, default_answer="bcrypt")
     owner = lease.Owner.new()
