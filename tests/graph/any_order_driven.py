@@ -45,8 +45,7 @@ class Driven(World):
     @rule(key=executions, habits=HABITS, how=st.sampled_from(["run", "run", "stream", "two runs"]), approval=CHOICES)
     def drive(self, key: UUID, habits: dict[Role, str], how: str, approval: str | None) -> None:
         ways = {"run": self.ran, "stream": self.streamed, "two runs": self.ran_twice}
-        self.known[key].choose(approval)
-        self.driven([key], habits, ways[how](self.choosing(approval), key))
+        self.driven([key], habits, ways[how](self.choosing(approval), key), approval=approval)
 
     @rule(habits=HABITS)
     def drive_all(self, habits: dict[Role, str]) -> None:
@@ -123,6 +122,7 @@ class Driven(World):
         if "cancel" in asked:
             self.given_up.add(key)
         self.behave(habits, [key])
+        self.known[key].drive()
         with self.as_approved([key]):
             self.run(self.orchestrator.run(key))
             self.squads.at_first_work = None
@@ -161,13 +161,17 @@ class Driven(World):
         else:
             one.move({"review": "reviewing", "testing": "testing", "complete": "completed"}.get(how, "failed"))
 
-    def driven(self, keys: list[UUID], habits: dict[Role, str], work: Any, **expected: Any) -> None:
+    def driven(
+        self, keys: list[UUID], habits: dict[Role, str], work: Any, approval: str | None = None, **more: Any
+    ) -> None:
         """Drive, and let the model follow what the log says of it."""
         self.behave(habits, keys)
+        for key in keys:
+            self.known[key].drive(approval)
         with self.as_approved(keys):
             self.run(work)
             for key in keys:
-                self.follow(key, **expected)
+                self.follow(key, **more)
 
     def behave(self, habits: dict[Role, str], keys: list[UUID]) -> None:
         """Say what members do instead of working, from now on."""

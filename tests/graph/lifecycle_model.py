@@ -26,6 +26,7 @@ TAKES = {
     "escalation": ("respond", "approve", "reject"),
     "approval": ("approve", "edit", "reject"),
 }
+PAST_PLANNING = ("delegated", "in_progress", "reviewing", "testing")
 
 
 class Refused(Exception):
@@ -97,10 +98,12 @@ class Question:
             raise Refused("GateError")
         if (said.decision == "edit") != (said.plan is not None):
             raise Refused("GateError")
+        if self.kind == "approval" and said.decision == "reject" and said.next_state in PAST_PLANNING:
+            raise Refused("GateError")
         gives_up = said.decision == "reject" and self.kind != "approval"
         if said.next_state and not gives_up and not may("blocked", said.next_state):
             raise Refused("InvalidTransition")
-        if said.plan not in {None, "good"}:
+        if said.decision == "edit" and (said.plan != "good" or said.next_state not in {None, "delegated"}):
             raise Refused("GateError")
 
 
@@ -164,8 +167,9 @@ class Modelled:
         """Whether it stands where a deadline's answer has let it go, and nobody has driven it on."""
         return self.left_by_deadline == self.seq and not self.has_ended
 
-    def choose(self, approval: str | None) -> None:
+    def drive(self, approval: str | None = None) -> None:
         """Begin a run, which may choose who approves; otherwise it stays as it is. What has ended keeps everything."""
+        self.left_by_deadline = None
         if approval and not self.has_ended:
             self.approval = approval
 
@@ -258,13 +262,13 @@ class Modelled:
     def fork(self, seq: int) -> "Modelled":
         """Return an execution that starts where this one stood after that transition.
 
-        What it waited for there is asked again, without a deadline; what was asked before is closed as it is.
+        What it waited for there is asked again, and its deadline begins anew; what was asked before is closed as it is.
         """
         if not 0 < seq <= self.seq or self.path[seq] in ENDS:
             raise Refused("InputError")
         before = [replace(one, id=None) for one in self.questions if one.visit < seq]
         again = [
-            replace(one, id=None, status="open", said=None, has_deadline=False, is_late=False, is_used=False)
+            replace(one, id=None, status="open", said=None, is_late=False, is_used=False)
             for one in self.questions
             if one.visit == seq
         ]
