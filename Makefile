@@ -34,7 +34,7 @@ test: $(VENV)/.dev ## run the tests and print the coverage
 	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-slow: $(VENV)/.dev $(VENV)/.studio ## run the tests that take long: many processes, a real server
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-all: export SQUAD_CRASH := all
 test-all: export SQUAD_EXAMPLES ?= 500

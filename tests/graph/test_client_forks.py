@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fragile import Fragile, Unplugged
 from langgraph.types import Command
 from scripted import ScriptedAgent, all_roles, does_it, done
 from sqlalchemy import select
@@ -293,29 +295,6 @@ async def test_the_lease_is_the_forks(database):
     assert fork.lease_owner
 
 
-class Unplugged(Exception):
-    """The disk is gone for a moment."""
-
-
-def break_once(database: Database, write: int) -> list[bool]:
-    """Make that write of the checkpointer fail, once; tells afterwards whether it came to that."""
-    saver: Any = database.checkpointer
-    count, failed = itertools.count(1), list[bool]()
-
-    def guarded(call: Any) -> Any:
-        async def put(*args: Any, **options: Any) -> Any:
-            if next(count) == write:
-                failed.append(True)
-                raise Unplugged
-            return await call(*args, **options)
-
-        return put
-
-    for name in ("aput", "aput_writes"):
-        setattr(saver, name, guarded(getattr(saver, name)))
-    return failed
-
-
 async def gone_on(graph: Any, database: Database, checkpoint_id: str, durability: Any) -> None:
     """Go on as a client does after a failure: where the thread stands, or from the older checkpoint once more."""
     while True:
@@ -335,15 +314,15 @@ async def gone_on(graph: Any, database: Database, checkpoint_id: str, durability
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["sync", "async"])
 @pytest.mark.parametrize("state", ["pending", "analyzing", "in_progress", "testing"])
-async def test_a_fork_is_made_once_whichever_write_of_its_checkpointer_fails(tmp_path, state, durability):
+async def test_a_fork_is_made_once_whichever_write_of_its_checkpointer_fails(migrated, tmp_path, state, durability):
     for write in itertools.count(1):
-        async with await Database.open(str(tmp_path / f"{write}.db")) as database:
+        async with await Database.open(str(shutil.copy(migrated, tmp_path / f"{write}.db"))) as database:
             graph, agents = crew(database)
             await finished(graph)
             where = (await checkpoints(graph))[state]
             for agent in agents.values():
                 agent.briefs.clear()
-            failed = break_once(database, write)
+            fragile = Fragile(database, write)
             try:
                 await graph.ainvoke(None, at(where), durability=durability)
             except Unplugged:
@@ -354,7 +333,7 @@ async def test_a_fork_is_made_once_whichever_write_of_its_checkpointer_fails(tmp
             assert set(Counter(one.subtask_id for one in work).values()) == {1}
             worked = Counter(brief.subtask.id for agent in agents.values() for brief in agent.briefs)
             assert set(worked.values()) <= {1}
-        if not failed:
+        if not fragile.failed:
             break
     assert write > 2
 

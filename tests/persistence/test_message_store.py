@@ -43,13 +43,13 @@ def messages() -> st.SearchStrategy[Message]:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_it_behaves_as_the_store_in_memory_does(
-    memory_database: Database, new_execution: Any, data: st.DataObject
+    database: Database, new_execution: Any, data: st.DataObject
 ) -> None:
-    executions = [(await memory_database.write(new_execution)).id for _ in range(2)]
-    ours, theirs = DatabaseMessageStore(memory_database), MemoryMessageStore()
+    executions = [(await database.write(new_execution)).id for _ in range(2)]
+    ours, theirs = DatabaseMessageStore(database), MemoryMessageStore()
     batches = st.lists(st.lists(st.tuples(st.integers(0, 1), messages()), max_size=5), min_size=1, max_size=4)
     for drawn in data.draw(batches):
         batch = [one.model_copy(update={"id": uuid4(), "execution_id": executions[number]}) for number, one in drawn]
@@ -71,8 +71,8 @@ async def test_it_behaves_as_the_store_in_memory_does(
         assert await ours.load(execution_id, **asked) == await theirs.load(execution_id, **asked)
 
 
-async def test_it_follows_the_protocol_and_messages_of_no_execution_are_kept_too(memory_database: Database) -> None:
-    store = DatabaseMessageStore(memory_database)
+async def test_it_follows_the_protocol_and_messages_of_no_execution_are_kept_too(database: Database) -> None:
+    store = DatabaseMessageStore(database)
     assert isinstance(store, MessageStore)
     await store.append([])
     sent = [Message(sender="pm", type=MessageType.STANDUP, content=str(i)) for i in range(3)]
@@ -82,24 +82,24 @@ async def test_it_follows_the_protocol_and_messages_of_no_execution_are_kept_too
     assert await store.load(limit=2) == sent[1:]
 
 
-async def test_messages_are_stored_together_or_not_at_all(memory_database: Database) -> None:
-    store = DatabaseMessageStore(memory_database)
+async def test_messages_are_stored_together_or_not_at_all(database: Database) -> None:
+    store = DatabaseMessageStore(database)
     one, two = (Message(sender="pm", type=MessageType.STANDUP, content=str(i)) for i in range(2))
     with pytest.raises(IntegrityError):
         await store.append([one, two, one])
     assert await store.load() == []
 
 
-async def test_a_message_of_an_execution_that_is_not_there_is_refused_by_name(memory_database: Database) -> None:
-    store, missing = DatabaseMessageStore(memory_database), uuid4()
+async def test_a_message_of_an_execution_that_is_not_there_is_refused_by_name(database: Database) -> None:
+    store, missing = DatabaseMessageStore(database), uuid4()
     known = Message(sender="pm", type=MessageType.STANDUP, content="x")
     with pytest.raises(NotFound, match=f"there is no execution {missing}"):
         await store.append([known, known.model_copy(update={"id": uuid4(), "execution_id": missing})])
     assert await store.load() == []
 
 
-async def test_many_senders_at_once_lose_nothing_and_each_keeps_its_order(memory_database: Database) -> None:
-    store = DatabaseMessageStore(memory_database)
+async def test_many_senders_at_once_lose_nothing_and_each_keeps_its_order(database: Database) -> None:
+    store = DatabaseMessageStore(database)
 
     async def send(sender: str) -> None:
         for i in range(10):
@@ -112,10 +112,10 @@ async def test_many_senders_at_once_lose_nothing_and_each_keeps_its_order(memory
         assert [int(one.content) for one in stored if one.sender == f"m{i}"] == list(range(10))
 
 
-async def test_a_bus_on_it_stores_what_is_sent(memory_database: Database, new_execution: Any) -> None:
-    execution = await memory_database.write(new_execution)
+async def test_a_bus_on_it_stores_what_is_sent(database: Database, new_execution: Any) -> None:
+    execution = await database.write(new_execution)
     bus = MessageBus()
-    bus.bind(DatabaseMessageStore(memory_database))
+    bus.bind(DatabaseMessageStore(database))
     heard: list[str] = []
     bus.subscribe(lambda message: heard.append(message.content))
     await bus.send_message(sender="pm", recipient="dev", content="ready?", execution_id=execution.id)

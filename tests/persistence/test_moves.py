@@ -288,18 +288,18 @@ async def done_of(database: Database, execution: Any) -> int:
     )
 )
 async def test_the_log_is_free_of_gaps_whatever_is_tried(
-    memory_database: Database, new_execution: Any, steps: list[tuple[str, int | None, int | None]]
+    database: Database, new_execution: Any, steps: list[tuple[str, int | None, int | None]]
 ) -> None:
     """Each move counts if and only if state, number and lease are the row's; the log's numbers are then 1, 2, 3, …"""
     states = {"a": "analyzing", "b": "planning"}
-    execution = await memory_database.write(lambda connection: new_execution(connection, "analyzing"))
+    execution = await database.write(lambda connection: new_execution(connection, "analyzing"))
     at, done = "a", 0
     for start, off, epoch in steps:
         seq = None if off is None else done + off
         to = "b" if start == "a" else "a"
         move = move_of(execution.id, from_state=states[start], to_state=states[to], seq=seq, epoch=epoch)
         fits = start == at and off in {None, 0} and epoch in {None, 0}
-        attempt = memory_database.write(lambda connection, move=move: apply_move(connection, move, Effects()))
+        attempt = database.write(lambda connection, move=move: apply_move(connection, move, Effects()))
         if not fits:
             with pytest.raises(MovedOn) as raised:
                 await attempt
@@ -307,7 +307,7 @@ async def test_the_log_is_free_of_gaps_whatever_is_tried(
         else:
             at, done = to, done + 1
             assert await attempt == done
-    log = await memory_database.read(lambda connection: load_transitions(connection, execution.id))
+    log = await database.read(lambda connection: load_transitions(connection, execution.id))
     assert [one.seq for one in log] == list(range(1, done + 1))
-    row = await memory_database.read(lambda connection: load_execution(connection, execution.id))
+    row = await database.read(lambda connection: load_execution(connection, execution.id))
     assert (row.seq, row.status) == (done, states[at])

@@ -89,31 +89,31 @@ async def reloaded(database: Database, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", vocabulary(), ids=lambda kind: kind.__name__)
-async def test_every_type_of_the_vocabulary_comes_back_as_itself(memory_database: Database, kind: type) -> None:
+async def test_every_type_of_the_vocabulary_comes_back_as_itself(database: Database, kind: type) -> None:
     values = list(kind) if issubclass(kind, Enum) else [example(kind)]
-    again = await reloaded(memory_database, values)
+    again = await reloaded(database, values)
     assert again == values
     assert shape(again) == shape(values)
 
 
 @pytest.mark.parametrize("schema", [SquadState, SquadInput, BoardState, MemberTurn], ids=lambda kind: kind.__name__)
-async def test_every_channel_of_the_graphs_comes_back_as_itself(memory_database: Database, schema: type) -> None:
+async def test_every_channel_of_the_graphs_comes_back_as_itself(database: Database, schema: type) -> None:
     values = example(schema)
     assert values
-    again = await reloaded(memory_database, values)
+    again = await reloaded(database, values)
     assert again == values
     assert shape(again) == shape(values)
 
 
 @pytest.mark.filterwarnings("default")
-async def test_a_type_that_was_not_named_does_not_come_back_as_itself(memory_database: Database) -> None:
-    again = await reloaded(memory_database, Unknown())
+async def test_a_type_that_was_not_named_does_not_come_back_as_itself(database: Database) -> None:
+    again = await reloaded(database, Unknown())
     assert not isinstance(again, Unknown)
     assert again == {"text": "x"}
 
 
-async def test_a_role_in_a_key_or_in_a_list_stays_a_role(memory_database: Database) -> None:
-    again = await reloaded(memory_database, {"by_role": [Role.TESTER], "text": str(Role.TESTER)})
+async def test_a_role_in_a_key_or_in_a_list_stays_a_role(database: Database) -> None:
+    again = await reloaded(database, {"by_role": [Role.TESTER], "text": str(Role.TESTER)})
     assert type(again["by_role"][0]) is Role
     assert type(again["text"]) is str
 
