@@ -20,7 +20,8 @@ def check_plan(plan: Plan, criteria: Iterable[str] = ()) -> None:
 
     Raises:
         PlanError: there are no subtasks, an id is given twice, a dependency or a tested subtask is not in the plan, the
-            dependencies run in a circle, an effort is negative or not finite, or a criterion is served by no subtask.
+            dependencies run in a circle, an effort is negative or not finite, a criterion is served by no subtask, or
+            a subtask serves one that is none of these.
     """
     if not plan.subtasks:
         raise PlanError("the plan has no subtasks", hint="give it at least one")
@@ -31,8 +32,14 @@ def check_plan(plan: Plan, criteria: Iterable[str] = ()) -> None:
                 f"test case {case.id!r} checks {unknown[0]!r}, which is not in the plan",
                 hint="name the subtasks whose deliverables it checks",
             )
-    served = {text for subtask in plan.subtasks for text in subtask.criteria}
-    if unserved := [text for text in dict.fromkeys(criteria) if text not in served]:
+    asked = dict.fromkeys(criteria)
+    served = dict.fromkeys(text for subtask in plan.subtasks for text in subtask.criteria)
+    if asked and (unknown := [text for text in served if text not in asked]):
+        raise PlanError(
+            f"a subtask serves {unknown[0][:80]!r}, which is no criterion of the task",
+            hint="name the task's criteria word for word; another one belongs into the task",
+        )
+    if unserved := [text for text in asked if text not in served]:
         named = "; ".join(text[:80] for text in unserved[:_NAMED])
         raise PlanError(
             f"{len(unserved)} criteria are served by no subtask: {named}",

@@ -43,7 +43,9 @@ def _approved_by(gate: Gate) -> object:
 
 async def ask_for_approval(step: Step, ground: Groundwork, approval: Approval) -> Decided:
     """Wait for a human's word on the plan and the assignments that were proposed for it."""
-    ground.effects.gates.append(approval_gate(await ground.plan(), approval, step.facts.squad.members))
+    plan = await ground.plan()
+    ground.delta.setdefault("plan", plan)  # the answer is to the plan as the row has it
+    ground.effects.gates.append(approval_gate(plan, approval, step.facts.squad.members))
     return Decided(
         to_state=WorkflowState.BLOCKED,
         reason="the plan and its assignments wait for a human's approval",

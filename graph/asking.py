@@ -1,14 +1,37 @@
 """How a question to a human is told: in the audit log and as a message, whoever opens its gate."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from delegation import Approval, EffectInDoubt, GateKind, Message, MessageType, NewGate, Plan, SquadMember
+from delegation import (
+    Answer,
+    Approval,
+    Assignment,
+    Decision,
+    EffectInDoubt,
+    Gate,
+    GateKind,
+    Message,
+    MessageType,
+    NewGate,
+    Plan,
+    SquadMember,
+)
 from graph.intake_text import ascii_safe
 from persistence import Effects, Move
 
-__all__ = ["approval_gate", "call_for_a_human", "doubt_gate", "is_doubt", "log_gates", "question_for", "tell_of_gates"]
+__all__ = [
+    "approval_gate",
+    "approvals_told",
+    "assignments_told",
+    "call_for_a_human",
+    "doubt_gate",
+    "is_doubt",
+    "log_gates",
+    "question_for",
+    "tell_of_gates",
+]
 
 logger = logging.getLogger("squad.gates")
 
@@ -53,10 +76,44 @@ def approval_gate(plan: Plan, approval: Approval, members: Sequence[SquadMember]
         question=f"Shall {len(plan.subtasks)} subtasks be worked as planned, in {approval.schedule.makespan:g} hours?",
         reason="the plan and its assignments wait for approval",
         details="\n".join(lines),
-        metadata={"plan": plan.model_dump(mode="json"), "reasons": approval.reasons},
+        metadata={
+            "plan": plan.model_dump(mode="json"),
+            "assignments": [one.model_dump(mode="json") for one in approval.schedule.assignments],
+            "reasons": approval.reasons,
+        },
         subject=plan.digest(),
         next_state="in_progress",
     )
+
+
+def assignments_told(execution_id: UUID, sender: str, assignments: Iterable[Assignment], plan: Plan) -> list[Message]:
+    """Return the messages by which members are told what they are to take."""
+    return [
+        Message(
+            execution_id=execution_id,
+            sender=sender,
+            recipient=one.member_id,
+            type=MessageType.TASK_ASSIGNMENT,
+            content=f"Please take {one.subtask_id}: {plan.subtask(one.subtask_id).title}",
+            metadata={"subtask_id": one.subtask_id, "start": one.start, "finish": one.finish},
+        )
+        for one in assignments
+    ]
+
+
+def approvals_told(execution_id: UUID, gates: Iterable[Gate]) -> list[Message]:
+    """Return the messages that follow a human's approval of a plan: that it was given, and who is to take what."""
+    said = []
+    for gate in gates:
+        answer = Answer.model_validate(gate.answer) if gate.answer else None
+        if gate.kind != GateKind.APPROVAL or answer is None or answer.decision != Decision.APPROVE:
+            continue
+        who, plan = answer.answered_by or "human", Plan.model_validate(gate.metadata["plan"])
+        text = f"Approved: {answer.text}" if answer.text else "Approved"
+        said.append(Message(execution_id=execution_id, sender=who, type=MessageType.APPROVAL, content=text))
+        given = [Assignment.model_validate(one) for one in gate.metadata.get("assignments", [])]
+        said += assignments_told(execution_id, who, given, plan)
+    return said
 
 
 def doubt_gate(scope: str, doubt: EffectInDoubt, *, next_state: str, subtask_id: str | None = None) -> NewGate:

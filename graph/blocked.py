@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 
 from delegation import Answer, Gate, GateError, GateStatus, InvalidTransition
 from graph.answers import RESPONSE_SCHEMA, as_gate_error, check_answer, exit_from, interrupt_payload, read_resume
+from graph.asking import approvals_told
 from graph.context import RunSettings
 from graph.engine import Planned
 from graph.interventions import answered, find_gate
@@ -55,9 +56,10 @@ async def wait_for_a_human(
         answers.append(value)
         gates = await _gates(step)
     found = exit_from(gates, step.state.get("round") or 1)
-    return await step.commit(
-        Decided(to_state=found.to_state, reason=found.reason, delta=found.delta, metadata=found.metadata)
-    )
+    decided = Decided(to_state=found.to_state, reason=found.reason, delta=found.delta, metadata=found.metadata)
+    if found.to_state == WorkflowState.IN_PROGRESS:
+        decided.effects.messages += approvals_told(step.execution_id, gates)
+    return await step.commit(decided)
 
 
 async def _taken_by_others(step: Step) -> Counter[str]:

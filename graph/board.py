@@ -89,7 +89,7 @@ class BoardNodes:
         ground = Groundwork(step)
         plan, requirements = await ground.plan(), await ground.requirements()
         if step.settings.approval == "human" and not await is_approved(step, plan):
-            approval = await ground.delegate()
+            approval = await ground.delegate(waits=True)
             return await step.commit(await ask_for_approval(step, ground, approval)) | {"team": []}
         facts = await self._facts(step)
         if not facts.assignments.keys() & {subtask.id for subtask in plan.subtasks}:

@@ -7,7 +7,8 @@ made; then it is made there, by the same functions, and recorded as made up for.
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from delegation import Approval, Assignment, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
+from delegation import Approval, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
+from graph.asking import assignments_told
 from graph.consulting import consult
 from graph.step import Step
 from persistence import Effects, Handover
@@ -83,13 +84,16 @@ class Groundwork:
         plan, requirements, tester = await self.plan(), await self.requirements(), self.step.services.roster.tester
         self._keep("plan", await consult(self.step, tester, "plan_tests", plan, requirements, returns=Plan))
 
-    async def delegate(self) -> Approval:
-        """Propose assignments, have the project manager approve them, and say both."""
+    async def delegate(self, *, waits: bool = False) -> Approval:
+        """Propose assignments, have the project manager approve them, and say both.
+
+        Where all of it ``waits`` for a human, nobody is told yet to take anything.
+        """
         plan, members = await self.plan(), self.step.facts.squad.members
         proposal = self.step.services.delegation.assign(plan, members)
         self._say_proposal(proposal, plan)
         approval = await self._approval(proposal, plan, members)
-        if approval.approved:
+        if approval.approved and not waits:
             self._say_approval(approval, plan)
         if approval.approved or approval.schedule.unassigned:  # what somebody may do need not wait for the rest
             self.effects.handovers = [
@@ -116,13 +120,8 @@ class Groundwork:
         manager = member_for(self.step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
         text = "Approved: " + ("; ".join(approval.reasons) or "no objections")
         self._say(manager, None, MessageType.APPROVAL, text)
-        for one in approval.schedule.assignments:
-            self._assign(manager, one, plan)
-
-    def _assign(self, manager: str, one: Assignment, plan: Plan) -> None:
-        text = f"Please take {one.subtask_id}: {plan.subtask(one.subtask_id).title}"
-        data = {"subtask_id": one.subtask_id, "start": one.start, "finish": one.finish}
-        self._say(manager, one.member_id, MessageType.TASK_ASSIGNMENT, text, **data)
+        schedule = approval.schedule
+        self.effects.messages += assignments_told(self.step.execution_id, manager, schedule.assignments, plan)
 
     def _say(self, sender: str, recipient: str | None, kind: MessageType, text: str, **data: Any) -> None:
         message = Message(

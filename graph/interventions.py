@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row
 
 from delegation import Answer, Gate, GateError, GateKind, GateStatus, Message, MessageType, NewGate
 from graph.answers import BY_DEADLINE, check_answer, exit_from
+from graph.asking import approvals_told
 from graph.engine import Planned
 from graph.lifecycle import WorkflowState, check_move
 from graph.state import encode
@@ -72,7 +73,7 @@ class AnswerGate(_Intervention):
         if not claim_gate(connection, row.id, gate.id, self.answer):
             raise GateError(f"gate {gate.id} is closed already")
         effects = answered(row.id, gate, self.answer)
-        return Planned(row.id, leave(connection, row, self.answer), effects, gate.id, row.origin_state)
+        return Planned(row.id, leave(connection, row, self.answer, effects), effects, gate.id, row.origin_state)
 
     def _gate(self, row: Row[Any], gates: list[Gate]) -> Gate:
         if self.gate_id is not None:
@@ -180,8 +181,10 @@ def answered(execution_id: UUID, gate: Gate, answer: Answer) -> Effects:
     return effects
 
 
-def leave(connection: Connection, row: Row[Any], answer: Answer) -> Move | None:
+def leave(connection: Connection, row: Row[Any], answer: Answer, effects: Effects) -> Move | None:
     """Return the move out of blocked, or None while a gate is open. Read after the answer was claimed.
+
+    What is said on the way out is added to the effects.
 
     The move says so where it was a deadline's answer that lets the execution go on: then nobody may be there to drive,
     and whether anybody has since is told by the lease's epoch.
@@ -190,6 +193,8 @@ def leave(connection: Connection, row: Row[Any], answer: Answer) -> Move | None:
     if any(gate.status == GateStatus.OPEN for gate in gates):
         return None
     found = exit_from(gates, _round(connection, row.id))
+    if found.to_state == _S.IN_PROGRESS:
+        effects.messages += approvals_told(row.id, gates)
     by = {"by": BY_DEADLINE, "epoch": row.lease_epoch} if answer.answered_by == BY_DEADLINE else {}
     return replace(_move(row, found.to_state, found.reason, found.metadata | by), delta=encode(found.delta))
 

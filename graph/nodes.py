@@ -1,6 +1,9 @@
 """What each working state does: an act that looks at the step and decides. The step protocol stores the decision."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row
 
 from delegation import (
     Decision,
@@ -14,6 +17,7 @@ from delegation import (
     Review,
     Role,
     TestReport,
+    digest_of,
 )
 from graph.acting import Act
 from graph.approving import ask_for_approval, is_approved
@@ -22,7 +26,7 @@ from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
 from graph.step import Decided, Step
-from persistence import load_gates, load_present_work
+from persistence import load_execution, load_gates, load_present_work, load_transition
 
 __all__ = ["ACTS"]
 
@@ -57,9 +61,9 @@ async def _rejections(step: Step) -> list[str]:
 async def delegate(step: Step) -> Decided:
     """Propose who does what and have it approved; whatever nobody may do is a question to a human."""
     ground = Groundwork(step)
-    if not (plan := await ground.plan()).test_cases:  # a human's plan may come without
-        await ground.plan_tests()
-    approval = await ground.delegate()
+    plan = await _plan_as_it_is(step, ground)
+    waits = step.settings.approval == "human" and not await is_approved(step, plan)
+    approval = await ground.delegate(waits=waits)
     lacking = [f"{one.subtask_id}: {one.reason}" for one in approval.schedule.unassigned]
     if lacking or not approval.approved:
         question = "Nobody may do some of the subtasks." if lacking else "The assignments were not approved."
@@ -71,10 +75,29 @@ async def delegate(step: Step) -> Decided:
         )
         ground.effects.gates.append(gate)
         return _decided(ground, WorkflowState.BLOCKED, question)
-    if step.settings.approval == "human" and not await is_approved(step, plan):
+    if waits:
         return await ask_for_approval(step, ground, approval)
     count = len(approval.schedule.assignments)
     return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
+
+
+async def _plan_as_it_is(step: Step, ground: Groundwork) -> Plan:
+    """Return the plan, with tests where a human's edit lacks some, and kept where a client changed the thread's."""
+    seq = step.state["seq"]
+
+    def look(connection: Connection) -> tuple[Row[Any], Row[Any] | None]:
+        row = load_execution(connection, step.execution_id)
+        return row, load_transition(connection, step.execution_id, seq)
+
+    row, last = await step.database.read(look)
+    plan = await ground.plan()
+    asked = {text for subtask in plan.subtasks for text in subtask.criteria}
+    untested = asked - {case.criterion for case in plan.test_cases}
+    if not plan.test_cases or (untested and last is not None and last.metadata.get("edited")):
+        await ground.plan_tests()
+    elif row.plan is None or digest_of(row.plan) != plan.digest():
+        ground.delta["plan"] = plan
+    return await ground.plan()
 
 
 async def review(step: Step) -> Decided:

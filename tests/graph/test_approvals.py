@@ -11,7 +11,7 @@ from scripted import all_roles, does_it
 from sqlalchemy import Connection
 
 from agents import rule_based_agents
-from delegation import DelegationEngine, Plan, Role, Task, TestCase
+from delegation import DelegationEngine, MessageType, Plan, Role, Task, TestCase
 from graph import GateError, RunSettings, TaskOrchestrator, build_graph
 from graph.cli import main
 from persistence import keep_terms, load_execution
@@ -145,6 +145,7 @@ BAD_PLANS = [
     (lambda plan: plan | {"subtasks": [plan["subtasks"][0] | {"depends_on": ["S99"]}]}, "not in the plan"),
     (lambda plan: plan | {"subtasks": [plan["subtasks"][0] | {"effort": -1}]}, "effort"),
     (lambda plan: {"subtasks": [one | {"criteria": []} for one in plan["subtasks"]]}, CRITERION),
+    (lambda plan: plan | {"subtasks": [plan["subtasks"][0] | {"criteria": [CRITERION, "of its own"]}]}, "of its own"),
     (lambda plan: plan | {"test_cases": [plan["test_cases"][0] | {"subtask_ids": ["S99"]}]}, "S99"),
     (lambda _: None, "needs a plan"),
 ]
@@ -161,6 +162,50 @@ async def test_a_plan_that_cannot_be_worked_is_refused_and_the_gate_is_as_it_was
     assert the_gate(await orchestrator.get_execution_summary(summary["execution_id"])) == gate
     await orchestrator.answer(summary["execution_id"], gate["id"], decision="approve")
     assert (await orchestrator.run(summary["execution_id"]))["status"] == "completed"
+
+
+@pytest.mark.parametrize("bare", [False, True])
+async def test_nobody_is_told_to_take_anything_before_it_is_approved(database, store, bare):
+    async def told(execution_id) -> list[str]:
+        messages = await orchestrator.message_bus.get_conversation(execution_id)
+        return [str(one.recipient) for one in messages if one.type == MessageType.TASK_ASSIGNMENT]
+
+    if bare:
+        graph, orchestrator = build_graph(database=database), TaskOrchestrator(database=database)
+        output = await graph.ainvoke({"task": TASK.model_dump()}, CONFIG, context={"approval": "human"})
+        key = UUID(output["execution_id"])
+        assert await told(key) == []
+        await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), CONFIG)
+    else:
+        orchestrator, summary = await waiting(database, store)
+        key = UUID(summary["execution_id"])
+        assert await told(key) == []
+        await orchestrator.answer(key, the_gate(summary)["id"], decision="approve", answered_by="ana")
+    summary = await orchestrator.get_execution_summary(key)
+    assert sorted(await told(key)) == sorted(one["member"] for one in summary["subtasks"])
+
+
+async def test_an_edited_plan_that_tests_too_little_gets_the_tests_that_it_lacks(database, store):
+    orchestrator, summary = await waiting(database, store)
+    plan = edited(the_gate(summary))
+    plan["test_cases"] = [one | {"criterion": "something else"} for one in plan["test_cases"]]
+    await orchestrator.answer(summary["execution_id"], the_gate(summary)["id"], decision="edit", plan=plan)
+    summary = await orchestrator.run(summary["execution_id"])
+    assert [move["to_state"] for move in summary["transitions"]][-3:] == ["reviewing", "testing", "completed"]
+
+
+async def test_a_plan_that_a_client_changed_in_the_thread_is_the_one_that_is_approved(database):
+    graph = build_graph(database=database)
+    given = {"task": TASK.model_dump()}
+    await graph.ainvoke(given, CONFIG, context={"approval": "human"}, interrupt_before=["delegated"])
+    snapshot = await graph.aget_state(CONFIG)
+    plan = snapshot.values["plan"]
+    plan["subtasks"][0]["title"] = "As the client has it"
+    await graph.aupdate_state(CONFIG, {"plan": plan}, as_node="planning")
+    await graph.ainvoke(None, CONFIG)
+    output = await graph.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), CONFIG)
+    assert output["status"] == "completed"
+    assert output["subtasks"][0]["title"] == "As the client has it"
 
 
 @pytest.mark.parametrize("next_state", ["delegated", "in_progress", "reviewing", "testing"])
