@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from delegation import Squad, Task
 from graph import TaskOrchestrator
@@ -21,6 +22,10 @@ for name in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "
     os.environ[name] = "false"
 for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "SQUAD_DATABASE_URL", "SQUAD_NOTIFY"):
     os.environ.pop(name, None)
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 class Stored(NamedTuple):

@@ -137,7 +137,7 @@ class Running:
     def stderr(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, timeout: float = 30.0) -> str:
+    def wait_for(self, pattern: str, timeout: float = 60.0) -> str:
         """Wait until something that matches has been said, and return it."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
@@ -154,7 +154,7 @@ class Running:
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def end(self, timeout: float = 30.0) -> int:
+    def end(self, timeout: float = 60.0) -> int:
         """Wait for the end and return the exit status."""
         status = self.process.wait(timeout)
         for reader in self._readers:

@@ -30,7 +30,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "blocker": {"decision": "respond", "text": "argon2id"},
 }
 """What a human says to each kind of gate: one asks for approval of the plan, and one is a member's question."""
-LIMIT_S = 30
+LIMIT_S = 60
 """How long one process of a run may take, in seconds, on a machine that does other things too: then it hangs."""
 
 

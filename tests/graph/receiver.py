@@ -48,7 +48,7 @@ class Receiver:
     def url(self) -> str:
         return f"json://127.0.0.1:{self._server.server_port}/hook/s3cret-token"
 
-    def wait_for(self, count: int, timeout: float = 30.0) -> None:
+    def wait_for(self, count: int, timeout: float = 60.0) -> None:
         """Wait until that many POSTs have come."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.posts) >= count, timeout), self.statuses

@@ -119,7 +119,7 @@ def test_lists_are_one_line_each_and_harmless(
 def test_help_comes_at_once_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
     look = "import sys; from graph.cli import main; main(['--help']); print(sorted(sys.modules), file=sys.stderr)"
     done = subprocess.run(
-        [command()[0], "-c", look], env=environment(), capture_output=True, text=True, timeout=30, check=True
+        [command()[0], "-c", look], env=environment(), capture_output=True, text=True, timeout=60, check=True
     )
     for name in ("run", "resume", "status", "list", "log", "answer", "block", "cancel", "64", "75"):
         assert f"  {name} " in done.stdout

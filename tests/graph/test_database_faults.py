@@ -26,6 +26,7 @@ from agents import Brief
 from delegation import DatabaseError, DatabaseLocked, Outcome, OutcomeStatus, Role, Squad, Task
 from graph import VALID_TRANSITIONS, ExecutionBusy, TaskOrchestrator, WorkflowState, build_graph
 from persistence import Database, SquadService, TaskService, hops, load_dossier
+from persistence.connections import BUSY_TIMEOUT_MS
 
 CONFIG: Any = {"configurable": {"thread_id": "a thread"}}
 MAIN_LINE = ["analyzing", "planning", "delegated", "in_progress", "reviewing", "testing", "completed"]
@@ -35,6 +36,8 @@ FAULTS = {
 }
 """What brings the fault about on the writer's connection, what ends it, and what the error says. A limit below the
 present size is set to that size, so that whatever needs a page more fails."""
+
+LONGER_THAN_A_TRY_S = 1.5 * BUSY_TIMEOUT_MS / 1000
 
 # Takes the write lock, says so, and lets go after so many seconds, or when its input ends.
 HOLD_LOCK = """
@@ -388,8 +391,8 @@ async def test_a_run_waits_for_a_foreign_writer(template, hold_lock):
 
 
 @pytest.mark.slow
-async def test_a_run_waits_for_a_foreign_writer_that_holds_on_for_ten_seconds(template, hold_lock):
-    await run_under_a_lock(template, hold_lock, 10)
+async def test_a_run_waits_for_a_foreign_writer_that_holds_on_for_longer_than_a_single_try(template, hold_lock):
+    await run_under_a_lock(template, hold_lock, LONGER_THAN_A_TRY_S)
 
 
 async def ask_under_a_lock(template: Any, hold_lock: Any, seconds: float) -> None:
@@ -420,8 +423,10 @@ async def test_a_callers_session_waits_for_a_foreign_writer(template, hold_lock,
 
 
 @pytest.mark.slow
-async def test_a_callers_session_waits_for_a_foreign_writer_that_holds_on_for_ten_seconds(template, hold_lock):
-    await ask_under_a_lock(template, hold_lock, 10)
+async def test_a_callers_session_waits_for_a_foreign_writer_that_holds_on_for_longer_than_a_single_try(
+    template, hold_lock
+):
+    await ask_under_a_lock(template, hold_lock, LONGER_THAN_A_TRY_S)
 
 
 async def test_beyond_the_patience_everybody_hears_that_the_database_is_locked(template, hold_lock, monkeypatch):
