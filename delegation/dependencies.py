@@ -42,15 +42,15 @@ def check(subtasks: Iterable[Subtask]) -> Network:
     """Check the subtasks and return their network.
 
     Raises:
-        PlanError: an id is given twice, a dependency is not there, the dependencies run in a circle, or an effort is
-            negative or not finite; the message names the subtasks.
+        PlanError: an id is given twice, a dependency is not there, the dependencies run in a circle, an effort is
+            negative or not finite, or a deadline is not finite; the message names the subtasks.
     """
     everything = list(subtasks)
     index: dict[str, int] = {}
     for position, subtask in enumerate(everything):
         if index.setdefault(subtask.id, position) != position:
             raise PlanError(f"subtask id {subtask.id!r} is given twice", hint="give every subtask an id of its own")
-    _check_efforts(everything)
+    _check_hours(everything)
     before = [_positions(subtask, index) for subtask in everything]
     after: list[list[int]] = [[] for _ in everything]
     for position, earlier in enumerate(before):
@@ -82,12 +82,17 @@ def critical_path(subtasks: Iterable[Subtask]) -> list[str]:
     return check(subtasks).critical_path()
 
 
-def _check_efforts(subtasks: Sequence[Subtask]) -> None:
+def _check_hours(subtasks: Sequence[Subtask]) -> None:
     for subtask in subtasks:
         if not 0.0 <= subtask.effort < math.inf:
             raise PlanError(
                 f"subtask {subtask.id!r} has an effort of {subtask.effort} hours",
                 hint="effort is a finite number of hours, 0 or more",
+            )
+        if subtask.deadline is not None and not math.isfinite(subtask.deadline):
+            raise PlanError(
+                f"subtask {subtask.id!r} has a deadline of {subtask.deadline} hours",
+                hint="a deadline is a finite number of hours from now, or None",
             )
     # One more guard: efforts that are finite each may still add up to infinity, and then no time means anything.
     if not math.isfinite(sum(subtask.effort for subtask in subtasks)):

@@ -100,6 +100,7 @@ class Subtask(BaseModel):
     skills: dict[str, int] = {}
     effort: float = 1.0
     priority: Priority = Priority.NORMAL
+    deadline: float | None = Field(default=None, description="Hours from now by which it should be done.")
     depends_on: list[SubtaskId] = []
     description: str = ""
     kind: SubtaskKind = SubtaskKind.IMPLEMENTATION

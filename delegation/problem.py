@@ -14,12 +14,13 @@ from delegation.errors import PlanError
 from delegation.plan import Subtask
 from delegation.squad import STAND_INS, Role, SquadMember
 
-__all__ = ["Lane", "Problem", "Span", "bits", "build"]
+__all__ = ["Lane", "Problem", "Span", "Window", "bits", "build", "presence"]
 
 Span = tuple[str, float, float]
 """Time taken elsewhere: a member's id, start and finish in hours from now."""
 
-_Window = tuple[float, float]
+Window = tuple[float, float]
+"""From when to when, in hours from now; the end may be infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Lane:
 
     member: int
     profile: int
-    windows: tuple[_Window, ...]
+    windows: tuple[Window, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,11 @@ def build(subtasks: Iterable[Subtask], members: Iterable[SquadMember], busy: Ite
     )
 
 
+def presence(member: SquadMember) -> tuple[Window, ...]:
+    """Return when the member is there. A leave ends, so the last window is endless."""
+    return _without(((member.available_from, math.inf),), member.leave)
+
+
 def bits(mask: int) -> Iterator[int]:
     """Yield the positions of the bits that are set, lowest first."""
     while mask:
@@ -111,9 +117,9 @@ def _positions(excluded: Sequence[str], index: dict[str, int]) -> frozenset[int]
     return frozenset(index[one] for one in excluded if one in index) if excluded else _NOBODY
 
 
-def _spans(busy: Iterable[Span], index: dict[str, int]) -> dict[int, list[_Window]]:
+def _spans(busy: Iterable[Span], index: dict[str, int]) -> dict[int, list[Window]]:
     """Return the spans by member; members who are not in the squad are of no concern, nor is the past."""
-    taken: dict[int, list[_Window]] = {}
+    taken: dict[int, list[Window]] = {}
     for member_id, start, finish in busy:
         if not (math.isfinite(start) and math.isfinite(finish) and start <= finish):
             raise PlanError(
@@ -126,22 +132,30 @@ def _spans(busy: Iterable[Span], index: dict[str, int]) -> dict[int, list[_Windo
     return taken
 
 
-def _windows(member: SquadMember, taken: Iterable[_Window]) -> list[tuple[_Window, ...]]:
+def _windows(member: SquadMember, taken: Iterable[Window]) -> list[tuple[Window, ...]]:
     """Spread the spans over the member's lanes and return each lane's free windows.
 
     A span goes to the lane that has been free the shortest, which keeps the others' windows long; where more is taken
-    than there are lanes, it goes to the lane that is free again first.
+    than there are lanes, it goes to the lane that is free again first. A leave closes all lanes.
     """
     if not taken:
-        return [((member.available_from, math.inf),)] * member.capacity
-    free: list[list[_Window]] = [[] for _ in range(member.capacity)]
+        return [presence(member)] * member.capacity
+    free: list[list[Window]] = [[] for _ in range(member.capacity)]
     until = [member.available_from] * member.capacity
     for start, finish in sorted(taken):
         chosen = min(range(member.capacity), key=lambda lane: (until[lane] > start, abs(until[lane] - start)))
         if until[chosen] < start:
             free[chosen].append((until[chosen], start))
         until[chosen] = max(until[chosen], finish)
-    return [(*windows, (end, math.inf)) for windows, end in zip(free, until, strict=True)]
+    return [_without((*windows, (end, math.inf)), member.leave) for windows, end in zip(free, until, strict=True)]
+
+
+def _without(windows: tuple[Window, ...], spans: Sequence[Window]) -> tuple[Window, ...]:
+    for start, finish in spans:
+        if start < finish:
+            cut = [((opens, min(closes, start)), (max(opens, finish), closes)) for opens, closes in windows]
+            windows = tuple(part for parts in cut for part in parts if part[0] < part[1])
+    return windows
 
 
 def _profiles(squad: Sequence[SquadMember]) -> list[list[int]]:

@@ -12,6 +12,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,17 +20,28 @@ from delegation.board import Board
 from delegation.errors import InputError
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Subtask
+from delegation.problem import presence
 from delegation.schedule import schedule
 from delegation.squad import Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Task
 
-__all__ = ["SimulationResult", "simulate"]
+__all__ = ["SimulationResult", "Worked", "simulate"]
 
 Work = Task | Plan | Sequence[Subtask]
 """What the simulation takes for one task: the task itself, its plan or its subtasks."""
 
 _REWORK_SHARE = 0.5  # how much of the effort a rework takes: what is there already is mended, not made again
 _MAX_REWORKS = 3
+
+
+class Worked(NamedTuple):
+    """Who was at work on what, and when; ``task`` is the number of the task in the order of arrival, from 0."""
+
+    task: int
+    subtask_id: str
+    member_id: str
+    start: float
+    finish: float
 
 
 class SimulationResult(BaseModel):
@@ -45,12 +57,14 @@ class SimulationResult(BaseModel):
     lead_p90: float | None = Field(description="Nine of ten completed tasks took at most so long.")
     makespan: float = Field(description="When the last work ended.")
     utilisation: dict[str, float] = Field(
-        description="By member: hours worked, as a part of what it had from when it was available to the makespan."
+        description="By member: hours worked, as a part of what it had while it was there, up to the makespan;"
+        " above 1 where work took longer than planned and ran into a leave."
     )
     done: int = Field(description="Subtasks done.")
     failures: int
     refusals: int
     reworks: int
+    worked: list[Worked] = Field(description="All work in the order of its start: material for a chart of hours.")
     stuck: int = Field(description="Subtasks that could not be worked: unassigned, blocked or behind such a one.")
 
 
@@ -171,15 +185,16 @@ class _Run:
     makespan: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     lead_times: list[float | None] = field(default_factory=list)
+    worked: list[Worked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.hands = {member.id: member.capacity for member in self.members}
-        self.worked = dict.fromkeys(self.hands, 0.0)
         self.open: list[_Open] = []
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
-        for member in self.members:
-            self._later(member.available_from, lambda: None)
+        self.presence = {member.id: presence(member) for member in self.members}
+        for opens in {opens for windows in self.presence.values() for opens, _ in windows}:
+            self._later(opens, lambda: None)
 
     def _later(self, at: float, action: Callable[[], None]) -> None:
         self._count += 1
@@ -199,7 +214,7 @@ class _Run:
 
     def _arrive(self, number: int, plan: Plan, weight: int) -> None:
         now = self.now
-        squad = [one.model_copy(update={"available_from": max(one.available_from - now, 0.0)}) for one in self.members]
+        squad = [_as_seen(one, now) for one in self.members]
         busy = [(who, start - now, finish - now) for task in self.open for who, start, finish in task.spans.values()]
         planned = schedule(plan.subtasks, squad, policy=self.policy, busy=busy)
         board = Board(plan, planned, self.members, max_refusals=self.max_refusals)
@@ -213,30 +228,40 @@ class _Run:
         while again:
             again = False
             for member in self.members:
-                if self.hands[member.id] and member.available_from <= self.now:
+                stays = self._stays(member)
+                if self.hands[member.id] and stays >= 0.0:
                     for task in self.open:
-                        again |= self._take(member.id, task)
+                        again |= self._take(member.id, task, stays)
         for task in self.open:
             if task.board.is_over:
                 self._close(task)
         self.open = [task for task in self.open if not task.board.is_over]
 
-    def _take(self, member_id: str, task: _Open) -> bool:
-        """Let the member take what it can of one task; tell whether it has refused anything."""
+    def _stays(self, member: SquadMember) -> float:
+        """Return for how many hours from now on the member is there; less than 0 while it is away."""
+        return next((closes - self.now for opens, closes in self.presence[member.id] if opens <= self.now < closes), -1)
+
+    def _take(self, member_id: str, task: _Open, stays: float) -> bool:
+        """Let the member take what it can of one task in the hours it stays; tell whether it has refused anything."""
         refused = False
+        too_long = []
         while self.hands[member_id] and (subtask := task.board.take(member_id)) is not None:
-            if self.luck.refuses(task.number, subtask, member_id):
+            if subtask.effort > stays:
+                too_long.append(subtask.id)
+            elif self.luck.refuses(task.number, subtask, member_id):
                 refused = True
                 self.counts["refusals"] += 1
                 task.board.finish(subtask.id, OutcomeStatus.REFUSED, by=member_id)
             else:
                 self._start(member_id, task, subtask)
+        for subtask_id in too_long:
+            task.board.release(subtask_id)
         return refused
 
     def _start(self, member_id: str, task: _Open, subtask: Subtask) -> None:
         hours, reworks, fails = self.luck.work(task.number, subtask)
         self.hands[member_id] -= 1
-        self.worked[member_id] += hours
+        self.worked.append(Worked(task.number, subtask.id, member_id, self.now, self.now + hours))
         self.counts["reworks"] += reworks
         task.spans[subtask.id] = (member_id, self.now, self.now + subtask.effort)
         self._later(self.now + hours, lambda: self._finish(member_id, task, subtask, fails))
@@ -255,7 +280,6 @@ class _Run:
 
     def result(self) -> SimulationResult:
         times = sorted(time for time in self.lead_times if time is not None)
-        room = {one.id: one.capacity * max(self.makespan - one.available_from, 0.0) for one in self.members}
         return SimulationResult(
             completed=len(times),
             unfinished=len(self.lead_times) - len(times),
@@ -264,6 +288,24 @@ class _Run:
             lead_median=statistics.median(times) if times else None,
             lead_p90=times[math.ceil(0.9 * len(times)) - 1] if times else None,
             makespan=self.makespan,
-            utilisation={who: hours / room[who] if room[who] else 0.0 for who, hours in self.worked.items()},
+            utilisation=self._utilisation(),
+            worked=self.worked,
             **{name: self.counts[name] for name in ("done", "failures", "refusals", "reworks", "stuck")},
         )
+
+    def _utilisation(self) -> dict[str, float]:
+        hours = dict.fromkeys(self.hands, 0.0)
+        for one in self.worked:
+            hours[one.member_id] += one.finish - one.start
+        room = {
+            one.id: one.capacity
+            * sum(max(min(closes, self.makespan) - opens, 0.0) for opens, closes in self.presence[one.id])
+            for one in self.members
+        }
+        return {who: worked / room[who] if room[who] else 0.0 for who, worked in hours.items()}
+
+
+def _as_seen(member: SquadMember, now: float) -> SquadMember:
+    """Return the member with its times counted from a later moment."""
+    leave = tuple((start - now, finish - now) for start, finish in member.leave)
+    return member.model_copy(update={"available_from": max(member.available_from - now, 0.0), "leave": leave})

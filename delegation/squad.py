@@ -1,9 +1,10 @@
 """Who works: roles, the members that hold them, and the squad that they form."""
 
+import math
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 __all__ = ["STAND_INS", "MemberId", "Role", "Squad", "SquadMember"]
 
@@ -52,6 +53,17 @@ class SquadMember(BaseModel):
     capacity: int = Field(default=1, ge=1, description="How many subtasks it works on at once.")
     available_from: float = Field(default=0.0, ge=0.0, allow_inf_nan=False, description="Hours from now.")
     specialisation: str | None = Field(default=None, description="A finer skill than the role, such as python_fastapi.")
+    leave: tuple[tuple[float, float], ...] = Field(
+        default=(), description="Spans in which it is away: start and finish in hours from now."
+    )
+
+    @field_validator("leave")
+    @classmethod
+    def _spans_of_time(cls, spans: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        for start, finish in spans:
+            if not (math.isfinite(start) and math.isfinite(finish) and start <= finish):
+                raise ValueError(f"a leave from {start} to {finish} is none: give finite hours, the start first")
+        return spans
 
 
 class Squad(BaseModel):

@@ -44,7 +44,8 @@ def squad_of(row: SquadRow) -> Squad:
 
 def member_of(row: Any) -> SquadMember:
     """Return the member that a row of ``members`` holds."""
-    return SquadMember(**{name: getattr(row, name) for name in SquadMember.model_fields})
+    values = {name: getattr(row, name) for name in SquadMember.model_fields}
+    return SquadMember(**{name: value for name, value in values.items() if value is not None})
 
 
 def task_of(row: Any) -> Task:

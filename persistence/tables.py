@@ -56,6 +56,7 @@ class MemberRow(Base):
     capacity: Mapped[int]
     available_from: Mapped[float]
     specialisation: Mapped[str | None]
+    leave: Mapped[list[Any] | None]
 
 
 class TaskRow(Base):

@@ -34,6 +34,7 @@ def check_plan(plan, subtasks, members, busy=()):
         subtask, member = by_id[one.subtask_id], squad[one.member_id]
         assert may(member, subtask)
         assert one.start >= member.available_from
+        assert all(one.finish <= gone or one.start >= back for gone, back in member.leave if gone < back)
         assert one.finish - one.start == subtask.effort
         assert all(dep in at and at[dep].finish <= one.start for dep in subtask.depends_on)
     for one in lost:
@@ -57,6 +58,7 @@ def problems(draw, max_subtasks=12, max_members=5):
     """Draw subtasks, members and busy spans with whole hours, so that times compare exactly."""
     roles = st.sampled_from(list(Role)[1:5])
     skills = st.dictionaries(st.sampled_from(["go", "sql"]), st.integers(0, 2))
+    leaves = st.lists(st.tuples(st.integers(-1, 12), st.integers(0, 5)), max_size=2)
     members = [
         SquadMember(
             id=f"m{n}",
@@ -66,6 +68,7 @@ def problems(draw, max_subtasks=12, max_members=5):
             capacity=draw(st.integers(1, 3)),
             available_from=draw(st.integers(0, 4)),
             specialisation=draw(st.sampled_from([None, "python_go", "sql"])),
+            leave=[(start, start + hours) for start, hours in draw(leaves)],
         )
         for n in range(draw(st.integers(0, max_members)))
     ]
@@ -79,6 +82,7 @@ def problems(draw, max_subtasks=12, max_members=5):
             effort=draw(st.integers(0, 6)),
             priority=draw(st.sampled_from(["low", "normal", "high", "urgent"])),
             depends_on=[f"s{one}" for one in draw(st.sets(st.integers(0, n - 1), max_size=3))] if n else [],
+            deadline=draw(st.one_of(st.none(), st.integers(0, 12))),
             excluded=draw(st.lists(st.sampled_from(ids), max_size=2)) if ids else [],
         )
         for n in range(draw(st.integers(0, max_subtasks)))

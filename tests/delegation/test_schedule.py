@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_checker import check_plan, problems
+from pydantic import ValidationError
 
 from delegation import PlanError, Role, Squad, SquadMember, Subtask, schedule
 
@@ -134,6 +135,24 @@ def test_capacity_availability_and_time_taken_elsewhere():
     assert overbooked.of("a").start == 5
 
 
+def test_a_leave_is_worked_around_by_every_policy():
+    away = members("x", leave=[(1, 3), (2, 4), (9, 9), (20, 30)])
+    for policy in POLICIES:
+        plan = spans(schedule([sub("a", 2), sub("b", 1)], away, policy=policy))
+        assert (plan["a"][1], plan["b"][1]) == ((4, 0) if policy in POLICIES[::3] else (4, 6))
+    hands = members("x", leave=[(2, 4)], capacity=2)
+    assert schedule([sub("a", 2), sub("b", 3)], hands, busy=[("x", 0, 1)]).makespan == 7
+    assert spans(schedule([sub("a", 50)], away))["a"] == ("x", 30, 80)  # no window but the last is long enough
+    there = [*away, *members("y", available_from=3)]
+    assert spans(schedule([sub("a", 2)], there))["a"] == ("y", 3, 5)
+
+
+@pytest.mark.parametrize("leave", [(3, 1), (0, float("inf")), (float("nan"), 1)])
+def test_a_leave_that_is_none_is_refused(leave):
+    with pytest.raises(ValidationError, match="is none: give finite hours"):
+        members("x", leave=[leave])
+
+
 def test_what_nobody_may_do_is_unassigned_with_its_dependants():
     subtasks = [sub("a", skills={"kubernetes": 2}), sub("b", 1, "a"), sub("c", 1, "b"), sub("d")]
     plan = schedule(subtasks, [*members("m1"), *members("m2", skills={"kubernetes": 1})])
@@ -170,6 +189,8 @@ def test_nothing_and_nobody_make_no_crash(policy):
         ({"subtasks": [sub("a", 1, "z")]}, "subtask 'a' depends on 'z', which is not in the plan"),
         ({"subtasks": [sub("a"), sub("a")]}, "subtask id 'a' is given twice"),
         ({"subtasks": [sub("a", -1)]}, "subtask 'a' has an effort of -1.0 hours"),
+        ({"subtasks": [sub("a", float("nan"))]}, "subtask 'a' has an effort of nan hours"),
+        ({"subtasks": [sub("a", deadline=float("inf"))]}, "subtask 'a' has a deadline of inf hours"),
     ],
 )
 def test_bad_input_is_named(arguments, message):

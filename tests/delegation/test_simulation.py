@@ -41,6 +41,15 @@ def test_whoever_comes_later_starts_later():
     assert result.utilisation == {"x": 1}
 
 
+def test_nobody_starts_before_a_leave_what_ends_after_it():
+    away = members("x", leave=[(2, 5)])
+    result = simulate([[sub("long", 3), sub("short", 2)]], away, error=0)
+    assert [(one.subtask_id, one.start, one.finish) for one in result.worked] == [("short", 0, 2), ("long", 5, 8)]
+    assert result.utilisation == {"x": 1}
+    later = simulate([[sub("a", 2)], [sub("a", 2)], [sub("a", 2)]], away, error=0, interval=1)
+    assert [one.start for one in later.worked] == [0, 5, 7]
+
+
 def test_tasks_plans_and_lists_are_all_taken():
     seen = []
 
@@ -144,7 +153,7 @@ def test_every_subtask_ends_somewhere_and_nobody_works_more_than_there_is_time(d
     result = simulate(plans, squad, seed=seed, **fields)
     assert result.completed + result.unfinished == len(plans) == len(result.lead_times)
     assert result.done + result.stuck == sum(map(len, plans))
-    assert all(0 <= share <= 1 + 1e-9 for share in result.utilisation.values())
+    assert all(0 <= result.utilisation[one.id] <= 1 + 1e-9 for one in squad if not one.leave)
     assert result == simulate(plans, squad, seed=seed, **fields)
     if rate == 0:
         possible = [all(any(may(member, one) for member in squad) for one in plan) for plan in plans]

@@ -61,7 +61,15 @@ async def test_a_task_is_stored_whole_and_committed(database: Database) -> None:
 
 async def test_a_squad_is_stored_with_its_members_in_order(database: Database) -> None:
     members = [
-        SquadMember(id=str(9 - i), name=f"n{i}", role="tester", skills={"sql": i}, capacity=2, available_from=1.5)  # type: ignore[arg-type]
+        SquadMember(
+            id=str(9 - i),
+            name=f"n{i}",
+            role="tester",  # type: ignore[arg-type]
+            skills={"sql": i},
+            capacity=2,
+            available_from=1.5,
+            leave=((2.0, 3.5), (8.0, 9.0)),
+        )
         for i in range(3)
     ]
     squad = Squad(name="three", members=[*members, *Squad.default().members])

@@ -19,6 +19,7 @@ _COLUMNS: dict[str, list[sa.Column[Any]]] = {
         sa.Column("pruned_at", sa.DateTime()),
     ],
     "assignments": [sa.Column("at", sa.DateTime())],
+    "members": [sa.Column("leave", _JSON)],
     "gates": [
         sa.Column("subject", sa.Text()),
         sa.Column("default_answer", _JSON),
