@@ -54,8 +54,11 @@ from delegation.plan import (
     digest_of,
 )
 from delegation.plan_check import check_plan
+from delegation.policies import OrderPolicy
+from delegation.reasons import Alternative, Candidate, Explanation, Report, Weights
+from delegation.replan import Change, Progress, Replan, Running, replan
 from delegation.schedule import schedule
-from delegation.simulation import SimulationResult, simulate
+from delegation.simulation import SimulationResult, Worked, simulate
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Priority, Task
 
@@ -65,10 +68,13 @@ __all__ = [
     "STAND_INS",
     "ActionTimeout",
     "AgentFailed",
+    "Alternative",
     "Answer",
     "Approval",
     "Assignment",
     "Board",
+    "Candidate",
+    "Change",
     "ConfigurationError",
     "Criterion",
     "DatabaseError",
@@ -80,6 +86,7 @@ __all__ = [
     "EffectInDoubt",
     "ExecutionBusy",
     "ExecutionExists",
+    "Explanation",
     "Finding",
     "Gate",
     "GateError",
@@ -92,14 +99,19 @@ __all__ = [
     "NewGate",
     "NewerDatabase",
     "NotFound",
+    "OrderPolicy",
     "Outcome",
     "OutcomeStatus",
     "Plan",
     "PlanError",
     "Priority",
+    "Progress",
+    "Replan",
+    "Report",
     "Requirements",
     "Review",
     "Role",
+    "Running",
     "Schedule",
     "SimulationResult",
     "Squad",
@@ -115,10 +127,13 @@ __all__ = [
     "TestReport",
     "TestResult",
     "Unassigned",
+    "Weights",
+    "Worked",
     "check_plan",
     "digest_of",
     "fits",
     "json_object",
+    "replan",
     "schedule",
     "shortfall",
     "simulate",

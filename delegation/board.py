@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Collection, Mapping, Sequence
 
 from delegation.dependencies import check
-from delegation.eligibility import fits, role_distance
+from delegation.eligibility import fits, is_specialist, role_distance
 from delegation.errors import PlanError
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Schedule, Subtask
@@ -88,9 +88,9 @@ class Board:
     def finish(self, subtask_id: str, status: OutcomeStatus, *, by: str) -> str | None:
         """Record how a subtask ended.
 
-        After a refusal it goes to the next best fitting member that has not refused it (exact role before stand-in,
-        then least remaining load, then id), whose id is returned; None when nobody is left or it was refused too often,
-        and then it counts as blocked. For every other status the result is None.
+        After a refusal it goes to the next best fitting member that has not refused it, whose id is returned: exact
+        role before stand-in, then a specialist, then least remaining load, then id. None when nobody is left or it was
+        refused too often, and then it counts as blocked. For every other status the result is None.
 
         Raises:
             PlanError: The subtask is not in the plan, or has ended otherwise already.
@@ -252,6 +252,7 @@ class Board:
             able,
             key=lambda one: (
                 role_distance(one.role, subtask.role),
+                not is_specialist(one, subtask),
                 round(self._load[one.id] / one.capacity, 9),
                 one.id,
             ),

@@ -15,13 +15,9 @@ def lower_bound(problem: Problem, todo: Sequence[int]) -> float:
     The longest chain is one bound. Another is what a group of members has to do among themselves, because nobody else
     can, divided by their lanes; the groups looked at are everybody and those who can serve one demand.
     """
-    finish = [0.0] * len(problem.effort)
+    finish = problem.earliest_finishes(todo)
     work: dict[int, float] = {}
     for task in todo:
-        earliest = 0.0
-        for one in problem.net.before[task]:
-            earliest = max(earliest, finish[one])
-        finish[task] = earliest + problem.effort[task]
         able = problem.able[problem.demand[task]]
         work[able] = work.get(able, 0.0) + problem.effort[task]
     lanes = [0] * len(problem.profiles)

@@ -59,6 +59,9 @@ class _Pass:
         for lane, one in enumerate(self.problem.lanes):
             for start, end in one.windows:
                 heappush(events, (start, -1 - lane, end))
+        for task, (member, finish) in self.problem.running.items():
+            self.member[task] = member
+            heappush(events, (finish, task, 0.0))
         fresh = [task for task in self.task if self.waiting[task] == 0]
         while events:
             now, touched = events[0][0], 0
@@ -67,6 +70,8 @@ class _Pass:
                 if what >= 0:
                     self._release(what, fresh)
                     lane, makespan = self.lane[what], now
+                    if lane < 0:
+                        continue  # it was running before the pass began; its member's window opens by itself
                 else:
                     lane = -1 - what
                     self.until[lane] = end

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from delegation.plan import Subtask
 from delegation.squad import STAND_INS, Role, SquadMember
 
-__all__ = ["fits", "role_distance", "shortfall", "why_unassigned"]
+__all__ = ["fits", "is_specialist", "role_distance", "shortfall", "specialities", "why_unassigned"]
 
 
 def role_distance(role: Role, asked: Role | None) -> int | None:
@@ -14,6 +14,18 @@ def role_distance(role: Role, asked: Role | None) -> int | None:
         return 0
     stand_ins = STAND_INS.get(asked, ())
     return stand_ins.index(role) + 1 if role in stand_ins else None
+
+
+def specialities(member: SquadMember) -> set[str]:
+    """Return the skills and areas that the member is a specialist for: python_fastapi is one for python and fastapi."""
+    return {member.specialisation, *member.specialisation.split("_")} if member.specialisation else set()
+
+
+def is_specialist(member: SquadMember, subtask: Subtask) -> bool:
+    """Tell whether a skill or the area that the subtask asks for is a speciality of the member."""
+    if not member.specialisation:
+        return False
+    return any(word in subtask.skills or word == subtask.area for word in specialities(member))
 
 
 def fits(member: SquadMember, subtask: Subtask) -> bool:

@@ -6,6 +6,9 @@ from delegation.breakdown import plan_of
 from delegation.dependencies import check
 from delegation.feedback import heeding
 from delegation.plan import Plan, Requirements, Schedule, Subtask
+from delegation.problem import Span
+from delegation.reasons import Weights
+from delegation.replan import Progress, Replan, replan
 from delegation.requirements import requirements_of
 from delegation.schedule import schedule
 from delegation.squad import SquadMember
@@ -41,3 +44,17 @@ class DelegationEngine:
         """Return who does which subtask when; ``budget_s`` seconds are spent on improving a first schedule."""
         subtasks = plan.subtasks if isinstance(plan, Plan) else list(plan)
         return schedule(subtasks, members, budget_s=budget_s)
+
+    def replan(
+        self,
+        plan: Plan | Iterable[Subtask],
+        members: Iterable[SquadMember],
+        previous: Schedule,
+        progress: Progress,
+        *,
+        busy: Iterable[Span] = (),
+        weights: Weights | None = None,
+    ) -> Replan:
+        """Return who does the rest when, from now on, with few changes of hands: see ``delegation.replan``."""
+        subtasks = plan.subtasks if isinstance(plan, Plan) else plan
+        return replan(subtasks, members, previous, progress, busy=busy, weights=weights or Weights())

@@ -3,10 +3,12 @@
 import json
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
+from delegation.errors import PlanError
+from delegation.reasons import Bar, Basis, Explanation, Report
 from delegation.squad import MemberId, Role
 from delegation.task import Priority
 
@@ -172,9 +174,15 @@ class Unassigned(BaseModel):
 
 
 class Schedule(BaseModel):
-    """A dated assignment of subtasks to members; times are hours from now."""
+    """A dated assignment of subtasks to members; times are hours from now.
+
+    One that was just made knows what it was made from, and can explain itself. That is no part of it: it is neither
+    stored nor compared, and a schedule out of a database is without.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    _basis: Basis | None = PrivateAttr(default=None)
 
     assignments: list[Assignment]
     makespan: float = Field(description="When the last subtask ends; 0.0 without any.")
@@ -184,6 +192,57 @@ class Schedule(BaseModel):
     def of(self, subtask_id: str) -> Assignment | None:
         """Return the subtask's assignment, or None where it has none."""
         return next((one for one in self.assignments if one.subtask_id == subtask_id), None)
+
+    def explain(self, subtask_id: str) -> Explanation:
+        """Say who might have done the subtask, who does it, and why the best two others do not.
+
+        It is worked out when asked. PlanError where the subtask is unknown, or where the schedule has no basis.
+        """
+        return self._known_basis().explain(self, subtask_id)
+
+    def report(self) -> Report:
+        """Return what the schedule costs, part by part; PlanError where the schedule has no basis."""
+        return self._known_basis().report(self)
+
+    def to_gantt(self) -> list[Bar]:
+        """Return one row for each assignment, in the order of their start, as plain data for a chart."""
+        if self._basis is not None:
+            return list(self._basis.bars(self))
+        critical = set(self.critical_path)
+        return [
+            Bar(
+                subtask_id=one.subtask_id,
+                title=one.subtask_id,
+                member_id=one.member_id,
+                member=one.member_id,
+                role=None,
+                start=one.start,
+                finish=one.finish,
+                is_critical=one.subtask_id in critical,
+                priority=None,
+            )
+            for one in self.assignments
+        ]
+
+    def based_on(self, basis: Basis) -> Self:
+        """Keep what the schedule was made from beside it, and return the schedule."""
+        self._basis = basis
+        return self
+
+    def _known_basis(self) -> Basis:
+        if self._basis is None:
+            raise PlanError(
+                "this schedule does not know what it was made from, so it cannot explain itself",
+                hint="ask the one that schedule or replan returned, or make it again from the same input",
+            )
+        return self._basis
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Schedule.model_fields)
+
+    __hash__ = None  # type: ignore[assignment]  # it holds lists
 
 
 class Approval(BaseModel):

@@ -3,17 +3,22 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import inf
+from operator import mul
+from typing import Protocol
 
 from delegation.bounds import lower_bound
 from delegation.dispatch import Result, dispatch
 from delegation.errors import PlanError
+from delegation.objective import Objective
+from delegation.plan import Subtask
 from delegation.problem import Problem, bits
+from delegation.squad import SquadMember
 from delegation.task import PRIORITY_WEIGHT
 
-__all__ = ["POLICIES", "policy_named", "strained_paths"]
+__all__ = ["POLICIES", "OrderPolicy", "policy_of", "strained_paths"]
 
-Policy = Callable[[Problem, Sequence[int]], Result]
-"""Takes the problem and the positions of the subtasks to place, in topological order."""
+Policy = Callable[[Problem, Sequence[int], Objective], Result]
+"""Takes the problem, the positions of the subtasks to place in topological order, and what makes a result good."""
 
 _STRAINS = ((3.0, 3.0), (10.0, 2.0), (1.0, 6.0))
 """How strongly strain lengthens a path, and how sharply; measured on published instances, each good by itself.
@@ -24,54 +29,108 @@ They fail on different plans, so a small plan is given the best of them; the fir
 _SMALL = 500  # subtasks up to which a pass is so cheap that several can be compared
 
 
-def policy_named(name: str) -> Policy:
-    """Return the policy; PlanError names the known ones where there is none of that name."""
-    try:
-        return POLICIES[name]
-    except (KeyError, TypeError):
-        raise PlanError(f"there is no policy {name!r}", hint=f"known policies: {', '.join(POLICIES)}") from None
+class OrderPolicy(Protocol):
+    """A policy of one's own: which subtask is more urgent than which. Who does it, and when, the pass settles."""
+
+    def order(self, subtasks: Sequence[Subtask], members: Sequence[SquadMember]) -> Sequence[str]:
+        """Return subtask ids, most urgent first; what is left out comes last, in plan order."""
 
 
-def strained_paths(problem: Problem, factor: float, power: float) -> list[float]:
+def policy_of(policy: str | OrderPolicy) -> Policy:
+    """Return the policy of that name, or the one that follows a caller's order.
+
+    Raises:
+        PlanError: There is no policy of that name; the hint names the known ones.
+    """
+    if isinstance(policy, str) and policy in POLICIES:
+        return POLICIES[policy]
+    if callable(order := getattr(policy, "order", None)):
+        return lambda problem, todo, _: dispatch(problem, _as_ordered(problem, todo, order))
+    raise PlanError(
+        f"there is no policy {policy!r}",
+        hint=f"known policies: {', '.join(POLICIES)}; or an object with order(subtasks, members)",
+    )
+
+
+def _as_ordered(problem: Problem, todo: Sequence[int], order: Callable[..., Sequence[str]]) -> list[int]:
+    """Ask for the order, check it, and add what it leaves out."""
+    net, wanted = problem.net, set(todo)
+    ranks: dict[int, int] = {}
+    for subtask_id in order(list(net.subtasks), list(problem.members)):
+        task = net.index.get(str(subtask_id))
+        if task is None or task in ranks:
+            wrong = "is not in the plan" if task is None else "comes twice"
+            raise PlanError(f"the policy's order is wrong: {subtask_id!r} {wrong}", hint="return each subtask id once")
+        ranks[task] = len(ranks)
+    rest = sorted(wanted.difference(ranks))
+    return [*(task for task in ranks if task in wanted), *rest]
+
+
+def strained_paths(problem: Problem, factor: float, power: float, tails: Sequence[float] | None = None) -> list[float]:
     """Return each subtask's longest remaining path, with the hours weighted by how hard they are to staff.
 
     A plan is held up by its longest chain or by its scarcest members, mostly by both; so an hour of a strained demand
-    counts as up to ``1 + factor`` hours, for itself and for all that it waits for.
+    counts as up to ``1 + factor`` hours, for itself and for all that it waits for. ``tails`` are hours that count as if
+    they still came after a subtask, by position, weighted as the average hour is.
     """
     weight = [1.0 + factor * strain**power for strain in problem.strain]
     path = [0.0] * len(problem.effort)
+    if tails is not None and (hours := sum(problem.effort)):
+        average = sum(map(mul, problem.effort, map(weight.__getitem__, problem.demand))) / hours
+        path = [tail * average for tail in tails]
     for task in reversed(problem.net.order):
-        longest = 0.0
+        longest = path[task]
         for following in problem.net.after[task]:
             longest = max(longest, path[following])
         path[task] = problem.effort[task] * weight[problem.demand[task]] + longest
     return path
 
 
-def _critical_path(problem: Problem, todo: Sequence[int]) -> Result:
+def _critical_path(problem: Problem, todo: Sequence[int], objective: Objective) -> Result:
     """Longest remaining path first; among equal ones the higher priority, then plan order."""
     urgency = _urgency(problem)
     several = len(todo) <= _SMALL
     bound = lower_bound(problem, todo) if several else 0.0
     best: Result | None = None
+    least = inf
     for factor, power in _STRAINS if several else _STRAINS[:1]:
         path = strained_paths(problem, factor, power)
-        result = dispatch(problem, sorted(todo, key=lambda task: (-path[task], -urgency[task], task)))
-        if best is None or result.makespan < best.makespan:
-            best = result
+        best, least = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
         if best.makespan <= bound:
             break
     assert best is not None
+    if objective.due and (several or objective.has_deadlines):
+        path = strained_paths(problem, *_STRAINS[0], _tails(problem, objective, best.makespan))
+        best, _ = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
     return best
 
 
-def _priority_first(problem: Problem, todo: Sequence[int]) -> Result:
+def _by_path(problem: Problem, todo: Sequence[int], path: list[float], urgency: list[int]) -> Result:
+    return dispatch(problem, sorted(todo, key=lambda task: (-path[task], -urgency[task], task)))
+
+
+def _cheaper(best: Result | None, least: float, result: Result, objective: Objective) -> tuple[Result, float]:
+    """Return the one with the lower cost, with that; what ends too late is not even counted up."""
+    if best is None or (result.makespan < least and objective.cost(result) < least):
+        return result, objective.cost(result)
+    return best, least
+
+
+def _tails(problem: Problem, objective: Objective, makespan: float) -> list[float]:
+    """Return, for what is due before the plan ends, the hours between, as if so much work still came after it."""
+    tails = [0.0] * len(problem.effort)
+    for task, due in objective.due.items():
+        tails[task] = max(makespan - due, 0.0)
+    return tails
+
+
+def _priority_first(problem: Problem, todo: Sequence[int], _: Objective) -> Result:
     """Highest priority first, with all that it waits for; among equal ones the longest remaining path."""
     urgency, path = _urgency(problem), problem.net.path
     return dispatch(problem, sorted(todo, key=lambda task: (-urgency[task], -path[task], task)))
 
 
-def _round_robin(problem: Problem, todo: Sequence[int]) -> Result:
+def _round_robin(problem: Problem, todo: Sequence[int], _: Objective) -> Result:
     """In plan order, to each member in turn who may do it."""
     turn = 0
 
@@ -86,7 +145,7 @@ def _round_robin(problem: Problem, todo: Sequence[int]) -> Result:
     return _one_by_one(problem, todo, choose)
 
 
-def _least_loaded(problem: Problem, todo: Sequence[int]) -> Result:
+def _least_loaded(problem: Problem, todo: Sequence[int], _: Objective) -> Result:
     """In plan order, to the member who may do it and has the fewest hours so far for each hand."""
     load = [hours / member.capacity for hours, member in zip(problem.load, problem.members, strict=True)]
 
@@ -110,12 +169,17 @@ POLICIES: dict[str, Policy] = {
 
 
 def _urgency(problem: Problem) -> list[int]:
-    """Return each subtask's weight of priority: its own or, where higher, that of something that waits for it."""
-    urgency = [PRIORITY_WEIGHT[subtask.priority] for subtask in problem.net.subtasks]
+    """Return each subtask's urgency: its priority or, where higher, that of something that waits for it.
+
+    Among those that are urgent for the same reason, the own priority decides.
+    """
+    own = [PRIORITY_WEIGHT[subtask.priority] for subtask in problem.net.subtasks]
+    urgency = own.copy()
     for task in reversed(problem.net.order):
         for following in problem.net.after[task]:
             urgency[task] = max(urgency[task], urgency[following])
-    return urgency
+    most = max(own, default=0) + 1
+    return [most * first + second for first, second in zip(urgency, own, strict=True)]
 
 
 def _one_by_one(problem: Problem, todo: Sequence[int], choose: Callable[[int, list[int]], int]) -> Result:

@@ -6,10 +6,12 @@ the same share a *demand*. A member works on ``capacity`` *lanes*, each with the
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from delegation.dependencies import Network, check
+from delegation.eligibility import specialities
 from delegation.errors import PlanError
 from delegation.plan import Subtask
 from delegation.squad import STAND_INS, Role, SquadMember
@@ -21,6 +23,8 @@ Span = tuple[str, float, float]
 
 Window = tuple[float, float]
 """From when to when, in hours from now; the end may be infinity."""
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Problem:
     ``tiers`` holds for each demand the masks of the profiles that may serve it, most preferred first, and ``able`` all
     of them together; ``strain`` tells how hard a demand is to serve, from 0 to 1. Profiles are numbered from the one
     that is least wanted, so that the lowest bit of a mask is the one to spend first. ``load`` is what each member has
-    to do elsewhere, in hours.
+    to do elsewhere, in hours. ``running`` is what is at work already: its member, and the hours that are left of it.
     """
 
     net: Network
@@ -53,10 +57,32 @@ class Problem:
     strain: list[float]
     lanes: list[Lane]
     load: list[float]
+    running: dict[int, tuple[int, float]]
+
+    def earliest_finishes(self, todo: Iterable[int]) -> list[float]:
+        """Return when each subtask could end if everybody were free: ``todo`` is in topological order."""
+        finish = [0.0] * len(self.effort)
+        for task, (_, hours) in self.running.items():
+            finish[task] = hours
+        before, effort = self.net.before, self.effort
+        for task in todo:
+            earliest = 0.0
+            for one in before[task]:
+                earliest = max(earliest, finish[one])
+            finish[task] = earliest + effort[task]
+        return finish
 
 
-def build(subtasks: Iterable[Subtask], members: Iterable[SquadMember], busy: Iterable[Span] = ()) -> Problem:
+def build(
+    subtasks: Iterable[Subtask],
+    members: Iterable[SquadMember],
+    busy: Iterable[Span] = (),
+    running: Mapping[str, str] = _NONE,
+) -> Problem:
     """Check everything and return the problem.
+
+    ``running`` names the subtasks that are at work, with the id of the member, who is there; their effort is what is
+    left of it.
 
     Raises:
         PlanError: see ``dependencies.check``; also a member id that is given twice, and a span that is none.
@@ -66,7 +92,8 @@ def build(subtasks: Iterable[Subtask], members: Iterable[SquadMember], busy: Ite
     for position, member in enumerate(squad):
         if index.setdefault(member.id, position) != position:
             raise PlanError(f"member id {member.id!r} is given twice", hint="give every member an id of its own")
-    taken = _spans(busy, index)
+    at_work = {net.index[one]: (index[who], net.subtasks[net.index[one]].effort) for one, who in running.items()}
+    taken = _spans([*busy, *((squad[who].id, 0.0, hours) for who, hours in at_work.values())], index)
     effort = [subtask.effort for subtask in net.subtasks]
     profiles = _profiles(squad)
     samples, demand = _demands(net.subtasks, with_area=any(member.specialisation for member in squad))
@@ -94,6 +121,7 @@ def build(subtasks: Iterable[Subtask], members: Iterable[SquadMember], busy: Ite
         strain=_strain(able, shares),
         lanes=lanes,
         load=[sum(finish - start for start, finish in taken.get(position, ())) for position in range(len(squad))],
+        running=at_work,
     )
 
 
@@ -194,7 +222,7 @@ def _tiers(samples: Sequence[Subtask], squad: Sequence[SquadMember], profiles: l
     levels: dict[tuple[str, int], int] = {}
     special: dict[str, int] = {}
     for number, kind in enumerate(kinds):
-        for word in _words(kind):
+        for word in specialities(kind):
             special[word] = special.get(word, 0) | 1 << number
     tiers = []
     for sample in samples:
@@ -214,11 +242,6 @@ def _tiers(samples: Sequence[Subtask], squad: Sequence[SquadMember], profiles: l
             masks = [part for mask in masks for part in (mask & wanted, mask & ~wanted)]
         tiers.append([mask for mask in masks if mask])
     return tiers
-
-
-def _words(member: SquadMember) -> set[str]:
-    """Return the skills and areas that make the member a specialist: python_fastapi is one for python and fastapi."""
-    return {member.specialisation, *member.specialisation.split("_")} if member.specialisation else set()
 
 
 def _mask(flags: Iterable[bool]) -> int:

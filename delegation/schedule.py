@@ -3,16 +3,24 @@
 import math
 from collections.abc import Iterable
 
+from pydantic import TypeAdapter
+
 from delegation.dispatch import Result
 from delegation.eligibility import why_unassigned
 from delegation.errors import PlanError
+from delegation.explain import ScheduleBasis
 from delegation.improve import improve
+from delegation.objective import Objective
 from delegation.plan import Assignment, Schedule, Subtask, Unassigned
-from delegation.policies import policy_named
+from delegation.policies import OrderPolicy, policy_of
 from delegation.problem import Problem, Span, bits, build
+from delegation.reasons import Weights
 from delegation.squad import SquadMember
 
-__all__ = ["schedule"]
+__all__ = ["check_limits", "in_words", "nobody_for", "schedule"]
+
+_WEIGHTS = Weights()
+_ASSIGNMENTS = TypeAdapter(list[Assignment])  # all at once: one by one would cost more than the pass itself
 
 
 def schedule(
@@ -22,15 +30,20 @@ def schedule(
     budget_s: float = 0.0,
     max_steps: int | None = None,
     seed: int = 0,
-    policy: str = "critical_path",
+    policy: str | OrderPolicy = "critical_path",
     busy: Iterable[Span] = (),
+    weights: Weights = _WEIGHTS,
 ) -> Schedule:
     """Assign the subtasks to the members, with times in hours from now, so that the last one ends as early as may be.
 
     Whoever fits by role (or stands in for it), by skills and by not being excluded may do a subtask; a member works on
-    ``capacity`` subtasks at once, from ``available_from`` on, and each subtask takes one member its effort in one go.
+    ``capacity`` subtasks at once, from ``available_from`` on and outside of its ``leave``, and each subtask takes one
+    member its effort in one go. Among plans that end at almost the same time, one is preferred that keeps deadlines,
+    has high priorities early and shares the work evenly.
+
     What nobody may do is listed under ``unassigned`` with the reason, and so is what depends on it. The result is the
-    same for the same input, except where ``budget_s`` alone limits the improvement.
+    same for the same input, except where ``budget_s`` alone limits the improvement. It can ``explain`` each of its
+    subtasks, and ``report`` what it costs.
 
     Args:
         subtasks: What is to be done, ids distinct, in plan order, which settles ties.
@@ -39,36 +52,43 @@ def schedule(
         max_steps: How many improvements may be tried; alone, without a limit in time. With both, the first to be
             reached counts; with neither there is no improvement.
         seed: For the choices of the improvement.
-        policy: ``critical_path``; ``round_robin``, ``least_loaded`` and ``priority_first`` are for comparison, and are
-            not improved upon.
+        policy: ``critical_path``; ``round_robin``, ``least_loaded`` and ``priority_first`` are for comparison. Or an
+            object whose ``order(subtasks, members)`` returns subtask ids, most urgent first. Only the first one's
+            result is improved upon.
         busy: Spans that are taken elsewhere: member id, start and finish in hours from now.
+        weights: How much lateness and balance count beside the makespan.
 
     Raises:
         PlanError: The input contradicts itself, an effort or a budget is no such thing, or the policy is unknown.
     """
-    make = policy_named(policy)
-    _check_limits(budget_s, max_steps)
+    make = policy_of(policy)
+    check_limits(budget_s, max_steps)
     problem = build(subtasks, members, busy)
-    unassigned = _unassigned(problem)
+    unassigned = nobody_for(problem)
     todo = [task for task in problem.net.order if task not in unassigned]
-    result = make(problem, todo)
-    if policy == "critical_path" and (budget_s > 0 or max_steps):
-        result = improve(problem, todo, result, budget_s=budget_s, max_steps=max_steps, seed=seed)
-    return _schedule(problem, result, todo, unassigned)
+    objective = Objective(problem, todo, weights)
+    result = make(problem, todo, objective)
+    if policy == "critical_path" and (budget_s > 0 or max_steps) and todo:
+        result = improve(problem, todo, result, objective, budget_s=budget_s, max_steps=max_steps, seed=seed)
+    name = policy if isinstance(policy, str) else type(policy).__name__
+    return in_words(result, todo, unassigned, ScheduleBasis(problem, name, weights))
 
 
-def _check_limits(budget_s: float, max_steps: int | None) -> None:
+def check_limits(budget_s: float, max_steps: int | None) -> None:
+    """Raise PlanError where the improvement's limits are none."""
     if not 0.0 <= budget_s < math.inf:
         raise PlanError(f"a budget of {budget_s} seconds is none", hint="give a finite number of seconds, 0 or more")
     if max_steps is not None and max_steps < 0:
         raise PlanError(f"{max_steps} steps are none", hint="give a number of steps, 0 or more, or None")
 
 
-def _unassigned(problem: Problem) -> dict[int, str]:
+def nobody_for(problem: Problem) -> dict[int, str]:
     """Return what nobody may do, by position, with the reason; what depends on it comes along."""
     reasons: dict[int, str] = {}
     subtasks = problem.net.subtasks
     for task in problem.net.order:
+        if task in problem.running:
+            continue
         if (lost := next((one for one in problem.net.before[task] if one in reasons), None)) is not None:
             reasons[task] = f"depends on {subtasks[lost].id!r}, which is unassigned"
         if not _is_possible(problem, task):
@@ -83,27 +103,24 @@ def _is_possible(problem: Problem, task: int) -> bool:
     return any(member not in excluded for number in bits(able) for member in problem.profiles[number])
 
 
-def _schedule(problem: Problem, result: Result, todo: list[int], unassigned: dict[int, str]) -> Schedule:
-    """Put the result into the vocabulary's words, assignments in the order of their start.
-
-    The values come out of checked ones, so the models are made without a second validation, which would cost more than
-    the pass itself.
-    """
+def in_words(result: Result, todo: Iterable[int], unassigned: dict[int, str], basis: ScheduleBasis) -> Schedule:
+    """Put the result into the vocabulary's words, assignments in the order of their start."""
+    problem = basis.problem
     subtasks, members, start, effort = problem.net.subtasks, problem.members, result.start, problem.effort
-    assignments = [
-        Assignment.model_construct(
-            subtask_id=subtasks[task].id,
-            member_id=members[result.member[task]].id,
-            start=start[task],
-            finish=start[task] + effort[task],
-        )
-        for task in sorted(todo, key=lambda task: (start[task], task))
+    rows = [
+        {
+            "subtask_id": subtasks[task].id,
+            "member_id": members[result.member[task]].id,
+            "start": start[task],
+            "finish": start[task] + effort[task],
+        }
+        for task in sorted([*problem.running, *todo], key=lambda task: (start[task], task))
     ]
     return Schedule.model_construct(
-        assignments=assignments,
+        assignments=_ASSIGNMENTS.validate_python(rows),
         makespan=result.makespan,
         critical_path=problem.net.critical_path(),
         unassigned=[
             Unassigned(subtask_id=subtasks[task].id, reason=reason) for task, reason in sorted(unassigned.items())
         ],
-    )
+    ).based_on(basis)

@@ -12,7 +12,6 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +19,7 @@ from delegation.board import Board
 from delegation.errors import InputError
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Subtask
+from delegation.policies import OrderPolicy
 from delegation.problem import presence
 from delegation.schedule import schedule
 from delegation.squad import Squad, SquadMember
@@ -34,10 +34,12 @@ _REWORK_SHARE = 0.5  # how much of the effort a rework takes: what is there alre
 _MAX_REWORKS = 3
 
 
-class Worked(NamedTuple):
-    """Who was at work on what, and when; ``task`` is the number of the task in the order of arrival, from 0."""
+class Worked(BaseModel):
+    """Who was at work on what, and when, in hours."""
 
-    task: int
+    model_config = ConfigDict(frozen=True)
+
+    task: int = Field(description="Number of the task in the order of arrival, from 0.")
     subtask_id: str
     member_id: str
     start: float
@@ -71,7 +73,7 @@ class SimulationResult(BaseModel):
 def simulate(
     tasks: Iterable[Work],
     squad: Squad | Sequence[SquadMember],
-    policy: str = "critical_path",
+    policy: str | OrderPolicy = "critical_path",
     seed: int = 0,
     *,
     error: float = 0.3,
@@ -178,7 +180,7 @@ class _Open:
 @dataclass
 class _Run:
     members: Sequence[SquadMember]
-    policy: str
+    policy: str | OrderPolicy
     luck: _Luck
     max_refusals: int
     now: float = 0.0
@@ -261,7 +263,11 @@ class _Run:
     def _start(self, member_id: str, task: _Open, subtask: Subtask) -> None:
         hours, reworks, fails = self.luck.work(task.number, subtask)
         self.hands[member_id] -= 1
-        self.worked.append(Worked(task.number, subtask.id, member_id, self.now, self.now + hours))
+        self.worked.append(
+            Worked(
+                task=task.number, subtask_id=subtask.id, member_id=member_id, start=self.now, finish=self.now + hours
+            )
+        )
         self.counts["reworks"] += reworks
         task.spans[subtask.id] = (member_id, self.now, self.now + subtask.effort)
         self._later(self.now + hours, lambda: self._finish(member_id, task, subtask, fails))

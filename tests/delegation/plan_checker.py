@@ -21,8 +21,9 @@ def may(member, subtask):
     return role and skilled and member.id not in subtask.excluded
 
 
-def check_plan(plan, subtasks, members, busy=()):
-    """Fail on anything that a schedule must not do."""
+def check_plan(plan, subtasks, members, busy=(), running=None):
+    """Fail on anything that a schedule must not do; ``running``: what is at work, id to member id and hours left."""
+    running = running or {}
     by_id, squad = {one.id: one for one in subtasks}, {one.id: one for one in members}
     at = {one.subtask_id: one for one in plan.assignments}
     lost = {one.subtask_id for one in plan.unassigned}
@@ -32,6 +33,9 @@ def check_plan(plan, subtasks, members, busy=()):
     assert not at.keys() & lost
     for one in plan.assignments:
         subtask, member = by_id[one.subtask_id], squad[one.member_id]
+        if one.subtask_id in running:
+            assert (one.member_id, one.start, one.finish) == (running[one.subtask_id][0], 0, running[one.subtask_id][1])
+            continue
         assert may(member, subtask)
         assert one.start >= member.available_from
         assert all(one.finish <= gone or one.start >= back for gone, back in member.leave if gone < back)
@@ -42,15 +46,18 @@ def check_plan(plan, subtasks, members, busy=()):
         assert alone or any(dep in lost for dep in by_id[one].depends_on)
     assert plan.makespan == max((one.finish for one in plan.assignments), default=0.0)
     for member in members:
-        spans = [(one.start, one.finish) for one in plan.assignments if one.member_id == member.id]
+        own = [one for one in plan.assignments if one.member_id == member.id]
+        spans = [(one.start, one.finish) for one in own if one.subtask_id not in running]
+        at_work = [(member.id, one.start, one.finish) for one in own if one.subtask_id in running]
+        elsewhere = [one for one in (*busy, *at_work) if one[0] == member.id]
         for start, finish in spans:
             moments = {start, *(other for other, _ in spans if start <= other < finish)}
-            moments |= {max(begin, start) for who, begin, end in busy if who == member.id and begin < finish}
+            moments |= {max(begin, start) for _, begin, end in elsewhere if begin < finish}
             for moment in moments if finish > start else ():
                 work = sum(begin <= moment < end for begin, end in spans)
-                elsewhere = sum(who == member.id and begin <= moment < end for who, begin, end in busy)
+                taken = sum(begin <= moment < end for _, begin, end in elsewhere)
                 # Elsewhere it may be overbooked already; then nothing may be added.
-                assert work + min(elsewhere, member.capacity) <= member.capacity
+                assert work + min(taken, member.capacity) <= member.capacity
 
 
 @st.composite

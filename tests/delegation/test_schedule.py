@@ -203,7 +203,7 @@ def test_bad_input_is_named(arguments, message):
 def test_an_unknown_policy_is_told_the_known_ones():
     with pytest.raises(PlanError) as caught:
         schedule([], [], policy="magic")
-    assert caught.value.hint == f"known policies: {', '.join(POLICIES)}"
+    assert caught.value.hint == f"known policies: {', '.join(POLICIES)}; or an object with order(subtasks, members)"
 
 
 @pytest.mark.parametrize("policy", POLICIES)

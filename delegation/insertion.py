@@ -1,0 +1,94 @@
+"""Placing subtasks one by one into the gaps that are left: a pass in which some keep the member that they had."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from math import inf
+from operator import itemgetter
+
+from delegation.dispatch import Result
+from delegation.problem import Problem, Window, bits
+
+__all__ = ["fill_gaps", "ranked"]
+
+_CLOSES = itemgetter(1)
+
+
+def ranked(problem: Problem, todo: Sequence[int], key: Mapping[int, float]) -> list[int]:
+    """Return the subtasks by their key, the lowest first, but each after all that it depends on."""
+    waiting = dict.fromkeys(todo, 0)
+    for task in todo:
+        waiting[task] = sum(one in waiting for one in problem.net.before[task])
+    heap = [(key[task], task) for task in todo if waiting[task] == 0]
+    heapify(heap)
+    order = []
+    while heap:
+        task = heappop(heap)[1]
+        order.append(task)
+        for following in problem.net.after[task]:
+            if following in waiting:
+                waiting[following] -= 1
+                if waiting[following] == 0:
+                    heappush(heap, (key[following], following))
+    return order
+
+
+def fill_gaps(problem: Problem, order: Sequence[int], keeps: Mapping[int, int], had: Mapping[int, int]) -> Result:
+    """Place the subtasks in that order, each where it can end first.
+
+    ``keeps`` names those that must go to a member. The others go to whoever ends them first: among equals to the one
+    who ``had`` it, then to the one who fits best and is wanted least.
+    """
+    count = len(problem.effort)
+    member, start, finish = [-1] * count, [0.0] * count, [0.0] * count
+    for task, (who, hours) in problem.running.items():
+        member[task], finish[task] = who, hours
+    gaps = [list(lane.windows) for lane in problem.lanes]
+    lanes: list[list[int]] = [[] for _ in problem.members]
+    for number, lane in enumerate(problem.lanes):
+        lanes[lane.member].append(number)
+    load = problem.load.copy()
+    for task in order:
+        effort = problem.effort[task]
+        ready = max((finish[one] for one in problem.net.before[task]), default=0.0)
+        if (kept := keeps.get(task)) is not None:
+            begin, lane_number = min((_first(gaps[one], ready, effort), one) for one in lanes[kept])
+        else:
+            begin, *_, lane_number = min(
+                (_first(gaps[one], ready, effort), who != had.get(task), tier, load[who], one)
+                for tier, who in _able(problem, task)
+                for one in lanes[who]
+            )
+        who = problem.lanes[lane_number].member
+        member[task], start[task], finish[task] = who, begin, begin + effort
+        load[who] += effort
+        _take(gaps[lane_number], begin, finish[task])
+    return Result(list(order), member, start, max(finish, default=0.0))
+
+
+def _able(problem: Problem, task: int) -> list[tuple[int, int]]:
+    """Return who may do the subtask, each with its rank by fit."""
+    able = []
+    excluded = problem.excluded[task]
+    for tier, mask in enumerate(problem.tiers[problem.demand[task]]):
+        for number in bits(mask):
+            able += [(tier, who) for who in problem.profiles[number] if who not in excluded]
+    return able
+
+
+def _first(gaps: Sequence[Window], ready: float, effort: float) -> float:
+    """Return the earliest start in one of the gaps."""
+    for number in range(bisect_left(gaps, ready + effort, key=_CLOSES), len(gaps)):
+        begin = max(gaps[number][0], ready)
+        if begin + effort <= gaps[number][1]:
+            return begin
+    return inf  # not reached: the last gap is endless
+
+
+def _take(gaps: list[Window], begin: float, finish: float) -> None:
+    """Take a span, which lies in one of the gaps, out of it."""
+    if finish <= begin:
+        return
+    number = bisect_left(gaps, finish, key=_CLOSES)
+    opens, closes = gaps[number]
+    gaps[number : number + 1] = [part for part in ((opens, begin), (finish, closes)) if part[0] < part[1]]
