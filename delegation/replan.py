@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from delegation.bounds import lower_bound
 from delegation.dispatch import Result
 from delegation.errors import PlanError
 from delegation.explain import ScheduleBasis
@@ -22,6 +23,8 @@ __all__ = ["Change", "Progress", "Replan", "Running", "replan"]
 
 _WEIGHTS = Weights()
 _ROUNDS = 3  # how often what holds the plan up is freed from its member
+_AFRESH = 0.5
+"""A plan that is made without regard to who had what gives at least so much of it to others, by all experience."""
 
 
 class Running(BaseModel):
@@ -222,6 +225,8 @@ def _cheapest(problem: Problem, todo: Sequence[int], had: _Had, objective: Objec
         if objective.cost(result) >= least:
             break
         best, least = result, objective.cost(result)
+    if least <= lower_bound(problem, todo) * (1.0 + _AFRESH * objective.weights.stability):
+        return best
     free = policy_of("critical_path")(problem, todo, objective)
     return free if objective.cost(free) < least else best
 

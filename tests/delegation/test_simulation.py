@@ -110,6 +110,29 @@ def test_two_policies_meet_the_same_luck():
     assert results[0].failures == results[1].failures
 
 
+@pytest.mark.parametrize("policy", ["critical_path", "least_loaded"])
+def test_fifty_open_tasks_on_a_squad_of_ten_end_by_priority_and_overload_nobody(policy):
+    levels = ["low", "normal", "high", "urgent"]
+    plans = [
+        [one.model_copy(update={"priority": levels[number % 4]}) for one in (*CHAIN, sub("d", 1 + number % 5, "c"))]
+        for number in range(50)
+    ]
+    squad = [*members(*(f"m{n}" for n in range(8))), *members("wide", capacity=2), *members("away", leave=[(5, 20)])]
+    result = simulate(plans, squad, policy, 2, rework=0.1, refusal=0.05)
+    assert result.completed == 50
+    means = [statistics.fmean(result.lead_times[number::4]) for number in range(4)]
+    assert means == sorted(means, reverse=True)
+    assert means[3] < means[0] / 3
+    capacity = {one.id: one.capacity for one in squad}
+    for one in result.worked:
+        at_once = sum(
+            other.member_id == one.member_id and other.start <= one.start < other.finish for other in result.worked
+        )
+        assert at_once <= capacity[one.member_id]
+    assert len(result.worked) == 200
+    assert max(one.finish for one in result.worked) == result.makespan
+
+
 def test_urgent_tasks_finish_before_others_on_a_busy_squad():
     plans = [
         [one.model_copy(update={"priority": "urgent" if number % 5 == 0 else "low"}) for one in CHAIN]
