@@ -12,6 +12,7 @@ from delegation.lexicon import words_of
 from delegation.plan import Plan, Requirements, Subtask, SubtaskKind, TaskType
 from delegation.squad import Role
 from delegation.task import Priority, Task
+from delegation.urgency import priority_of
 
 __all__ = ["AREA_NAMES", "plan_of"]
 
@@ -87,7 +88,7 @@ def _finished(draft: _Draft, ids: dict[str, str], task: Task, requirements: Requ
         role=draft.role,
         kind=draft.kind,
         area=draft.area,
-        priority=Priority(task.priority),
+        priority=priority_of(Priority(task.priority), draft.criteria),
         depends_on=_dependencies(draft, ids),
         criteria=draft.criteria,
         description=_described(draft),

@@ -1,10 +1,28 @@
 """Plans out of requirements: who, in which order, for which criteria."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from delegation import DelegationEngine, Plan, PlanError, Priority, Role, Squad, Subtask, SubtaskKind, Task
+from delegation import (
+    Criterion,
+    DelegationEngine,
+    Plan,
+    PlanError,
+    Priority,
+    Requirements,
+    Role,
+    Squad,
+    Subtask,
+    SubtaskKind,
+    Task,
+    TaskType,
+    check_plan,
+)
+from delegation.breakdown import AREA_NAMES
 from delegation.dependencies import check
 from delegation.effort import estimate_of
+from delegation.urgency import priority_of
 
 ENGINE = DelegationEngine()
 
@@ -75,6 +93,50 @@ def test_priority_and_estimates_come_from_the_task() -> None:
         assert one.estimate is not None
         low, likely, high = one.estimate
         assert 0 < low <= likely == one.effort <= high
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        (["Orders are listed"], Priority.NORMAL),
+        (["Critical: orders are listed", "The page is fast"], Priority.HIGH),
+        (["Orders are listed (must have)", "Nice to have: sorting"], Priority.HIGH),
+        (["Nice to have: sorting", "It would be nice to filter"], Priority.LOW),
+        (["Nice to have: sorting", "Orders are listed"], Priority.NORMAL),
+        (["Sorting (optional)"], Priority.LOW),
+        (["This is not urgent: high priority comes later"], Priority.LOW),
+        (["The field is optional", "Critical errors are logged", "It could fail later"], Priority.NORMAL),
+        ([], Priority.NORMAL),
+    ],
+)
+def test_priority_follows_what_the_criteria_say_of_themselves(criteria: list[str], expected: Priority) -> None:
+    assert priority_of(Priority.NORMAL, criteria) == expected
+
+
+def test_the_ladder_of_priorities_ends_at_both_ends() -> None:
+    assert priority_of(Priority.URGENT, ["P0: now"]) is Priority.URGENT
+    assert priority_of(Priority.LOW, ["Bonus: one more"]) is Priority.LOW
+
+
+def test_each_subtask_is_as_urgent_as_the_criteria_that_it_serves() -> None:
+    text = "A web page and an API endpoint."
+    criteria = ["Critical: the API endpoint answers within a second", "Nice to have: the page has icons"]
+    found = plan("Orders API and page", text, criteria)
+    (back,), (front,) = by_role(found, Role.BACKEND_DEVELOPER), by_role(found, Role.FRONTEND_DEVELOPER)
+    assert (back.priority, front.priority, found.subtasks[-1].priority) == (Priority.HIGH, Priority.LOW, Priority.HIGH)
+
+
+@given(st.lists(st.sampled_from(sorted(AREA_NAMES)), unique=True), st.sampled_from(list(TaskType)), st.integers(1, 10))
+def test_no_subtask_depends_on_one_that_is_not_there(areas: list[str], kind: TaskType, complexity: int) -> None:
+    criteria = [Criterion(text=f"{one} {n}", source="stated") for n in range(9) for one in (*areas, "it")]
+    requirements = Requirements(type=kind, complexity=complexity, areas=areas, criteria=criteria)
+    found = ENGINE.break_down_task(Task(title="Do it"), requirements)
+    check_plan(found, [one.text for one in criteria])
+    for one in found.subtasks:
+        assert one.estimate is not None
+        assert 0 < one.estimate[0] <= one.estimate[1] <= one.estimate[2]
+    if areas == ["frontend"] and kind is not TaskType.DOCUMENTATION:
+        assert Role.BACKEND_DEVELOPER not in {one.role for one in found.subtasks}
 
 
 def test_estimates_grow_with_complexity_criteria_and_questions() -> None:
