@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
+from types import MappingProxyType
 
 from delegation.dispatch import Result
 from delegation.problem import Problem, Window, bits
@@ -12,10 +13,11 @@ from delegation.problem import Problem, Window, bits
 __all__ = ["fill_gaps", "ranked"]
 
 _CLOSES = itemgetter(1)
+_NONE: Mapping[int, int] = MappingProxyType({})
 
 
-def ranked(problem: Problem, todo: Sequence[int], key: Mapping[int, float]) -> list[int]:
-    """Return the subtasks by their key, the lowest first, but each after all that it depends on."""
+def ranked(problem: Problem, todo: Sequence[int], key: Mapping[int, tuple[float, ...]]) -> list[int]:
+    """Return the subtasks by key, the lowest first, then in plan order, but each after all that it depends on."""
     waiting = dict.fromkeys(todo, 0)
     for task in todo:
         waiting[task] = sum(one in waiting for one in problem.net.before[task])
@@ -33,7 +35,9 @@ def ranked(problem: Problem, todo: Sequence[int], key: Mapping[int, float]) -> l
     return order
 
 
-def fill_gaps(problem: Problem, order: Sequence[int], keeps: Mapping[int, int], had: Mapping[int, int]) -> Result:
+def fill_gaps(
+    problem: Problem, order: Sequence[int], keeps: Mapping[int, int] = _NONE, had: Mapping[int, int] = _NONE
+) -> Result:
     """Place the subtasks in that order, each where it can end first.
 
     ``keeps`` names those that must go to a member. The others go to whoever ends them first: among equals to the one

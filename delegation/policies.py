@@ -9,6 +9,7 @@ from typing import Protocol
 from delegation.bounds import lower_bound
 from delegation.dispatch import Result, dispatch
 from delegation.errors import PlanError
+from delegation.insertion import fill_gaps, ranked
 from delegation.objective import Objective
 from delegation.plan import Subtask
 from delegation.problem import Problem, bits
@@ -87,7 +88,11 @@ def strained_paths(problem: Problem, factor: float, power: float, tails: Sequenc
 
 
 def _critical_path(problem: Problem, todo: Sequence[int], objective: Objective) -> Result:
-    """Longest remaining path first; among equal ones the higher priority, then plan order."""
+    """Longest remaining path first; among equal ones the higher priority, then plan order.
+
+    A small plan is given the best of several such passes. One of them looks for gaps, where there are any: who takes
+    work as soon as there is some may be at it when better work comes.
+    """
     urgency = _urgency(problem)
     several = len(todo) <= _SMALL
     bound = lower_bound(problem, todo) if several else 0.0
@@ -101,7 +106,11 @@ def _critical_path(problem: Problem, todo: Sequence[int], objective: Objective) 
     assert best is not None
     if objective.due and (several or objective.has_deadlines):
         path = strained_paths(problem, *_STRAINS[0], _tails(problem, objective, best.makespan))
-        best, _ = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
+        best, least = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
+    if several and problem.has_gaps and best.makespan > bound:
+        path = strained_paths(problem, *_STRAINS[0])
+        order = ranked(problem, todo, {task: (-path[task], -urgency[task]) for task in todo})
+        best, _ = _cheaper(best, least, fill_gaps(problem, order), objective)
     return best
 
 

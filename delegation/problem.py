@@ -24,6 +24,7 @@ Span = tuple[str, float, float]
 Window = tuple[float, float]
 """From when to when, in hours from now; the end may be infinity."""
 
+_ALWAYS: tuple[Window, ...] = ((0.0, math.inf),)
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -58,6 +59,11 @@ class Problem:
     lanes: list[Lane]
     load: list[float]
     running: dict[int, tuple[int, float]]
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether somebody is not there, or not free, from now on without an end."""
+        return any(lane.windows != _ALWAYS for lane in self.lanes)
 
     def earliest_finishes(self, todo: Iterable[int]) -> list[float]:
         """Return when each subtask could end if everybody were free: ``todo`` is in topological order."""

@@ -18,6 +18,7 @@ from delegation.problem import Problem, Span, build
 from delegation.reasons import Weights
 from delegation.schedule import in_words, nobody_for
 from delegation.squad import MemberId, SquadMember
+from delegation.task import PRIORITY_WEIGHT
 
 __all__ = ["Change", "Progress", "Replan", "Running", "replan"]
 
@@ -181,7 +182,7 @@ class _Had:
     member: dict[int, str]
     before: dict[int, int]
     keeps: dict[int, int]  # where that member may go on with it
-    place: dict[int, float]
+    place: Mapping[int, tuple[float, ...]]
 
 
 def _had(problem: Problem, todo: Sequence[int], previous: Schedule, progress: Progress) -> _Had:
@@ -203,14 +204,14 @@ def _had(problem: Problem, todo: Sequence[int], previous: Schedule, progress: Pr
         if who >= 0 and who in able[problem.demand[task]] and who not in problem.excluded[task]
     }
     end = max((one.finish for one in previous.assignments), default=0.0)
-    place = {task: old[one].start if one in old else end - problem.net.path[task] for task, one in ids.items()}
+    place = {task: (old[one].start if one in old else end - problem.net.path[task],) for task, one in ids.items()}
     return _Had(owners, before, keeps, place)
 
 
 def _cheapest(problem: Problem, todo: Sequence[int], had: _Had, objective: Objective) -> Result:
     """Return the cheapest of a few: all keep their members, what holds the plan up is freed, or everything is."""
-    path = {task: -problem.net.path[task] for task in todo}
-    orders = [ranked(problem, todo, key) for key in (had.place, path)]
+    path = {task: (-problem.net.path[task], -PRIORITY_WEIGHT[problem.net.subtasks[task].priority]) for task in todo}
+    orders = [ranked(problem, todo, had.place), ranked(problem, todo, path)]
     kept = [fill_gaps(problem, order, had.keeps, had.keeps) for order in orders]
     best = min(kept, key=objective.cost)
     least = objective.cost(best)

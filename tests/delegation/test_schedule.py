@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from plan_checker import check_plan, problems
 from pydantic import ValidationError
 
-from delegation import PlanError, Role, Squad, SquadMember, Subtask, schedule
+from delegation import PlanError, Priority, Role, Squad, SquadMember, Subtask, schedule
 
 POLICIES = ["critical_path", "round_robin", "least_loaded", "priority_first"]
 
@@ -67,6 +67,57 @@ def test_steps_never_make_it_worse_and_a_seed_settles_the_result(problem, seed):
     assert better.makespan <= first.makespan
     assert better == schedule(subtasks, squad, busy=busy, max_steps=30, seed=seed)
     assert schedule(subtasks, squad, busy=busy, max_steps=0) == first
+
+
+@given(problems(), st.data())
+def test_priorities_are_respected_among_otherwise_equal_subtasks(problem, data):
+    subtasks, squad, busy = problem
+    if subtasks:
+        one = data.draw(st.sampled_from(subtasks))
+        twins = [one.model_copy(update={"id": f"twin{n}", "priority": level}) for n, level in enumerate(Priority)]
+        subtasks = data.draw(st.permutations([*subtasks, *twins]))
+    for steps in (None, 20):
+        plan = schedule(subtasks, squad, busy=busy, max_steps=steps)
+        check_plan(plan, subtasks, squad, busy)
+        begins = [
+            one.start for one in sorted(plan.assignments, key=lambda one: one.subtask_id) if "twin" in one.subtask_id
+        ]
+        assert begins == sorted(begins, reverse=True)
+
+
+@pytest.mark.parametrize("steps", [None, 30])
+def test_more_hands_make_no_plan_longer_by_more_than_noise(steps):
+    ratios = []
+    for seed in range(150):
+        rnd = random.Random(seed)  # noqa: S311 - test data, no secrets
+        squad = [somebody(rnd, f"m{n}") for n in range(rnd.randint(2, 5))]
+        more = [*squad, *(somebody(rnd, f"new{n}") for n in range(rnd.randint(1, 3)))]
+        subtasks = []
+        for n in range(rnd.randint(5, 40)):
+            able = rnd.choice(squad)
+            fields = {
+                "role": rnd.choice([None, able.role]),
+                "skills": dict([*able.skills.items()][: rnd.randint(0, 2)]),
+            }
+            before = {f"s{rnd.randrange(max(0, n - 10), n)}" for _ in range(rnd.randint(0, 2))} if n else set()
+            subtasks.append(sub(f"s{n}", rnd.randint(1, 9), *sorted(before), **fields))
+        few = schedule(subtasks, squad, max_steps=steps).makespan
+        ratios.append(schedule(subtasks, more, max_steps=steps).makespan / few)
+    assert max(ratios) < 1.15
+    assert sum(one > 1 for one in ratios) <= 4
+    assert sum(ratios) / len(ratios) < 0.95
+
+
+def somebody(rnd, id_):
+    return SquadMember(
+        id=id_,
+        name="m",
+        role=rnd.choice(list(Role)[1:5]),
+        skills={skill: rnd.randint(0, 2) for skill in ("go", "sql") if rnd.random() < 0.6},
+        capacity=rnd.randint(1, 2),
+        available_from=rnd.choice([0, 0, 1, 3]),
+        leave=[(5, 7)] if rnd.random() < 0.2 else [],
+    )
 
 
 def test_a_chain_and_the_rest_beside_it():
