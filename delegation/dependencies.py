@@ -83,6 +83,12 @@ def critical_path(subtasks: Iterable[Subtask]) -> list[str]:
 
 
 def _check_hours(subtasks: Sequence[Subtask]) -> None:
+    efforts = [subtask.effort for subtask in subtasks]
+    are_good = min(efforts, default=0.0) >= 0.0 and math.isfinite(
+        sum(efforts)
+    )  # one that is no number makes the sum none
+    if are_good and all(subtask.deadline is None for subtask in subtasks):
+        return
     for subtask in subtasks:
         if not 0.0 <= subtask.effort < math.inf:
             raise PlanError(
@@ -100,15 +106,15 @@ def _check_hours(subtasks: Sequence[Subtask]) -> None:
 
 
 def _positions(subtask: Subtask, index: dict[str, int]) -> list[int]:
-    if not subtask.depends_on:
-        return []
+    found = []
     for dependency in subtask.depends_on:
-        if dependency not in index:
+        if (position := index.get(dependency)) is None:
             raise PlanError(
                 f"subtask {subtask.id!r} depends on {dependency!r}, which is not in the plan",
                 hint="add it to the plan or take the dependency out",
             )
-    return [index[dependency] for dependency in dict.fromkeys(subtask.depends_on)]
+        found.append(position)
+    return found if len(found) < 2 else list(dict.fromkeys(found))
 
 
 def _order(before: list[list[int]], after: list[list[int]]) -> list[int]:

@@ -4,14 +4,17 @@ An event-driven list schedule. The ready subtasks are one integer, the most urge
 each profile can do; what a free member takes next is then the highest bit of their conjunction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import inf
 
 from delegation.problem import Problem, bits
 
-__all__ = ["Result", "dispatch"]
+__all__ = ["Result", "dispatch", "dispatch_within"]
 
+_SAME = 1e-9  # hours that are no difference
+_SMALL = 1000  # up to so many bits an integer is so short that it may be copied for each
 _FEW = 8  # how many long integers are joined one by one without a thought for the copies
 
 
@@ -30,12 +33,22 @@ class Result:
 
 def dispatch(problem: Problem, order: list[int]) -> Result:
     """Place the subtasks that ``order`` lists, most urgent first; all that they depend on must be listed too."""
-    return _Pass(problem, order).run()
+    result = _Pass(problem, order, inf, problem.net.path).run()
+    assert result is not None  # there is no limit that it could have missed
+    return result
+
+
+def dispatch_within(problem: Problem, order: list[int], limit: float, path: Sequence[float]) -> Result | None:
+    """Do the same, but give up, with None, as soon as it shows that the last one would end after ``limit``.
+
+    ``path`` is by position the longest sum of hours from a subtask to the end, among those that are listed.
+    """
+    return _Pass(problem, order, limit + _SAME, path).run()
 
 
 class _Pass:
-    def __init__(self, problem: Problem, order: list[int]) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, order: list[int], limit: float, path: Sequence[float]) -> None:
+        self.problem, self.limit, self.path = problem, limit, path
         count = len(problem.effort)
         self.member, self.start = [-1] * count, [0.0] * count
         self.task = order[::-1]  # by bit
@@ -43,22 +56,19 @@ class _Pass:
         for bit, task in enumerate(self.task):
             self.bit[task] = bit
         self.can = _masks(problem, self.task)
-        self.waiting = [len(earlier) for earlier in problem.net.before]
+        self.waiting = problem.waiting.copy()
         self.ready = 0
         self.load = problem.load.copy()
         self.idle: list[list[tuple[float, int]]] = [[] for _ in problem.profiles]  # by profile: (load, lane)
         self.is_idle = [False] * len(problem.lanes)
         self.until = [0.0] * len(problem.lanes)  # the end of the lane's current window
         self.free = 0  # profiles with an idle lane
-        self.events: list[tuple[float, int, float]] = []  # (time, task or -1 - lane, end of the lane's window)
+        self.events = problem.openings.copy()  # (time, task or -1 - lane, end of the lane's window)
         self.lane = [-1] * count
 
-    def run(self) -> Result:
+    def run(self) -> Result | None:
         makespan = 0.0
         events = self.events
-        for lane, one in enumerate(self.problem.lanes):
-            for start, end in one.windows:
-                heappush(events, (start, -1 - lane, end))
         for task, (member, finish) in self.problem.running.items():
             self.member[task] = member
             heappush(events, (finish, task, 0.0))
@@ -76,7 +86,8 @@ class _Pass:
                     lane = -1 - what
                     self.until[lane] = end
                 touched |= self._rest(lane)
-            self._fill(now, touched, fresh)
+            if not self._fill(now, touched, fresh):
+                return None
             fresh = []
         return Result(self.task[::-1], self.member, self.start, makespan)
 
@@ -97,13 +108,16 @@ class _Pass:
         self.free |= 1 << one.profile
         return 1 << one.profile
 
-    def _fill(self, now: float, touched: int, fresh: list[int]) -> None:
+    def _fill(self, now: float, touched: int, fresh: list[int]) -> bool:
         """Hand out what can be: the fresh subtasks to anybody idle, the older ones to those who got idle just now.
 
-        Nothing else can have become possible: whoever was idle before has found nothing among the older ones.
+        Nothing else can have become possible: whoever was idle before has found nothing among the older ones. False as
+        soon as something is handed out too late.
         """
+        problem, tasks = self.problem, self.task
+        able, demand, path, latest = problem.able, problem.demand, self.path, self.limit - now
         if len(fresh) > _FEW:
-            new = _packed((self.bit[task] for task in fresh), len(self.task))
+            new = _packed((self.bit[task] for task in fresh), len(tasks))
         else:
             new = 0
             for task in fresh:
@@ -114,14 +128,18 @@ class _Pass:
             bit = candidates.bit_length() - 1
             one = 1 << bit
             candidates ^= one
-            if not self._place(self.task[bit], now):
+            task = tasks[bit]
+            if not able[demand[task]] & self.free or not self._place(task, now):
                 continue
+            if path[task] > latest:
+                return False
             ready ^= one
             if spent := touched & ~self.free:
                 touched ^= spent
                 if touched.bit_count() <= _FEW:
                     candidates = ready & (new | self._can(touched)) & (one - 1)
         self.ready = ready
+        return True
 
     def _can(self, profiles: int) -> int:
         """Return all that members of these profiles can do, by bit."""
@@ -132,13 +150,18 @@ class _Pass:
 
     def _place(self, task: int, now: float) -> bool:
         """Start the subtask now with the most fitting idle member, if there is one."""
-        finish = now + self.problem.effort[task]
-        for tier in self.problem.tiers[self.problem.demand[task]]:
-            for number in bits(tier & self.free):
+        problem = self.problem
+        effort = problem.effort[task]
+        finish = now + effort
+        for tier in problem.tiers[problem.demand[task]]:
+            fitting = tier & self.free
+            while fitting:
+                number = (fitting & -fitting).bit_length() - 1
+                fitting &= fitting - 1
                 lane = self._pick(number, task, finish)
                 if lane >= 0:
-                    member = self.problem.lanes[lane].member
-                    self.load[member] += self.problem.effort[task]
+                    member = problem.lanes[lane].member
+                    self.load[member] += effort
                     self.member[task], self.start[task], self.lane[task] = member, now, lane
                     heappush(self.events, (finish, task, 0.0))
                     return True
@@ -165,15 +188,19 @@ class _Pass:
 
 def _masks(problem: Problem, task: list[int]) -> list[int]:
     """Return for each profile what it can do, a bit a subtask."""
-    rows: dict[int, list[int]] = {}
-    for bit, one in enumerate(task):
-        rows.setdefault(problem.demand[one], []).append(bit)
-    can = [0] * len(problem.profiles)
-    for demand, held in rows.items():
-        mask = _packed(held, len(task))
-        for number in bits(problem.able[demand]):
-            can[number] |= mask
-    return can
+    masks = [0] * len(problem.able)
+    if len(task) <= _SMALL:
+        demand, one = problem.demand, 1
+        for which in task:
+            masks[demand[which]] |= one
+            one <<= 1
+    else:
+        rows: dict[int, list[int]] = {}
+        for bit, which in enumerate(task):
+            rows.setdefault(problem.demand[which], []).append(bit)
+        for number, held in rows.items():
+            masks[number] = _packed(held, len(task))
+    return [sum(map(masks.__getitem__, demands)) for demands in problem.serves]  # demands have no bit in common
 
 
 def _packed(positions: Iterable[int], size: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from delegation.bounds import lower_bound
-from delegation.dispatch import Result, dispatch
+from delegation.dispatch import Result, dispatch_within
 from delegation.objective import Objective
 from delegation.problem import Problem
 from delegation.task import PRIORITY_WEIGHT
@@ -43,6 +43,7 @@ def improve(
     place = [0.0] * len(problem.effort)
     for number, task in enumerate(first.order):
         place[task] = number / len(first.order)
+    path = _paths(problem, todo)
     best, limit = first, first.makespan
     least = lead = objective.cost(first)
     steps = fruitless = 0
@@ -55,8 +56,8 @@ def improve(
         moved = place.copy()
         for _ in range(rnd.choice(_MOVES)):
             moved[rnd.choice(todo)] = rnd.random()
-        result = dispatch(problem, sorted(todo, key=moved.__getitem__))
-        if result.makespan > limit:
+        result = dispatch_within(problem, sorted(todo, key=moved.__getitem__), limit, path)
+        if result is None or result.makespan > limit:
             continue
         cost = lead
         if is_tight or result.makespan <= least:
@@ -67,6 +68,14 @@ def improve(
         if cost < least:
             best, least, fruitless = result, cost, 0
     return _with_priorities_first(problem, todo, best)
+
+
+def _paths(problem: Problem, todo: Sequence[int]) -> list[float]:
+    """Return the longest sum of hours from each subtask to the end; what nobody may do is no part of it."""
+    path = [0.0] * len(problem.effort)
+    for task in reversed(todo):
+        path[task] = problem.effort[task] + max((path[one] for one in problem.net.after[task]), default=0.0)
+    return path
 
 
 def _with_priorities_first(problem: Problem, todo: Sequence[int], result: Result) -> Result:

@@ -1,6 +1,7 @@
 """What makes one schedule better than another: its end first, and among almost equal ones what else matters."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import sqrt
 
 from delegation.dispatch import Result
@@ -27,17 +28,36 @@ class Objective:
         self, problem: Problem, todo: Sequence[int], weights: Weights, previous: Mapping[int, int] | None = None
     ) -> None:
         self.weights = weights
-        self._effort, self._load, self._todo = problem.effort, problem.load, todo
+        self._problem, self._todo = problem, todo
+        self._effort, self._load = problem.effort, problem.load
         self._previous = list((previous or {}).items())
-        self.has_deadlines = any(problem.net.subtasks[task].deadline is not None for task in todo)
-        self.due = _due(problem, todo)
-        subtasks = problem.net.subtasks
-        self._late = [(task, PRIORITY_WEIGHT[subtasks[task].priority], when) for task, when in self.due.items()]
-        self._weight = sum(weight for _, weight, _ in self._late)
-        able = 0
-        for demand in {problem.demand[task] for task in todo}:
+
+    @cached_property
+    def has_deadlines(self) -> bool:
+        """Whether any of the subtasks has a deadline."""
+        return any(subtask.deadline is not None for subtask in self._problem.net.subtasks)
+
+    @cached_property
+    def due(self) -> dict[int, float]:
+        """When the subtasks that can be late should be done: at the deadline or, if high, as early as may be."""
+        return _due(self._problem, self._todo)
+
+    @cached_property
+    def _late(self) -> list[tuple[int, int, float]]:
+        subtasks = self._problem.net.subtasks
+        return [(task, PRIORITY_WEIGHT[subtasks[task].priority], when) for task, when in self.due.items()]
+
+    @cached_property
+    def _weight(self) -> int:
+        return sum(weight for _, weight, _ in self._late)
+
+    @cached_property
+    def _hands(self) -> list[tuple[int, int]]:
+        """Who may do any of the work, and with how many hands."""
+        problem, able = self._problem, 0
+        for demand in {problem.demand[task] for task in self._todo}:
             able |= problem.able[demand]
-        self._hands = [
+        return [
             (member, problem.members[member].capacity) for number in bits(able) for member in problem.profiles[number]
         ]
 
@@ -86,7 +106,6 @@ class Objective:
 
 
 def _due(problem: Problem, todo: Sequence[int]) -> dict[int, float]:
-    """Return when the subtasks that can be late should be done: at the deadline or, if high, as early as may be."""
     subtasks = problem.net.subtasks
     due: dict[int, float] = {}
     high: list[int] = []

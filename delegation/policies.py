@@ -97,32 +97,35 @@ def _critical_path(problem: Problem, todo: Sequence[int], objective: Objective) 
     several = len(todo) <= _SMALL
     bound = lower_bound(problem, todo) if several else 0.0
     best: Result | None = None
-    least = inf
     for factor, power in _STRAINS if several else _STRAINS[:1]:
         path = strained_paths(problem, factor, power)
-        best, least = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
+        best = _cheaper(objective, best, _by_path(problem, todo, path, urgency))
         if best.makespan <= bound:
             break
     assert best is not None
-    if objective.due and (several or objective.has_deadlines):
+    if (several or objective.has_deadlines) and objective.due:
         path = strained_paths(problem, *_STRAINS[0], _tails(problem, objective, best.makespan))
-        best, least = _cheaper(best, least, _by_path(problem, todo, path, urgency), objective)
+        best = _cheaper(objective, best, _by_path(problem, todo, path, urgency))
     if several and problem.has_gaps and best.makespan > bound:
         path = strained_paths(problem, *_STRAINS[0])
         order = ranked(problem, todo, {task: (-path[task], -urgency[task]) for task in todo})
-        best, _ = _cheaper(best, least, fill_gaps(problem, order), objective)
+        best = _cheaper(objective, best, fill_gaps(problem, order))
     return best
 
 
 def _by_path(problem: Problem, todo: Sequence[int], path: list[float], urgency: list[int]) -> Result:
-    return dispatch(problem, sorted(todo, key=lambda task: (-path[task], -urgency[task], task)))
+    order = sorted(todo)  # sorting three times makes no tuples, of which there would be as many as subtasks
+    order.sort(key=urgency.__getitem__, reverse=True)
+    order.sort(key=path.__getitem__, reverse=True)
+    return dispatch(problem, order)
 
 
-def _cheaper(best: Result | None, least: float, result: Result, objective: Objective) -> tuple[Result, float]:
-    """Return the one with the lower cost, with that; what ends too late is not even counted up."""
-    if best is None or (result.makespan < least and objective.cost(result) < least):
-        return result, objective.cost(result)
-    return best, least
+def _cheaper(objective: Objective, best: Result | None, result: Result) -> Result:
+    """Return the one with the lower cost; what ends too late is not even counted up."""
+    if best is None:
+        return result
+    least = objective.cost(best)
+    return result if result.makespan < least and objective.cost(result) < least else best
 
 
 def _tails(problem: Problem, objective: Objective, makespan: float) -> list[float]:

@@ -59,6 +59,9 @@ class Problem:
     lanes: list[Lane]
     load: list[float]
     running: dict[int, tuple[int, float]]
+    serves: list[list[int]]  # by profile: the demands that it may serve
+    waiting: list[int]  # how many direct predecessors each subtask has
+    openings: list[tuple[float, int, float]]  # when a window opens, -1 - its lane, when it closes; in that order
 
     @property
     def has_gaps(self) -> bool:
@@ -128,6 +131,9 @@ def build(
         lanes=lanes,
         load=[sum(finish - start for start, finish in taken.get(position, ())) for position in range(len(squad))],
         running=at_work,
+        serves=[[number for number, mask in enumerate(able) if mask >> at & 1] for at in range(len(profiles))],
+        waiting=[len(earlier) for earlier in net.before],
+        openings=sorted((start, -1 - number, end) for number, lane in enumerate(lanes) for start, end in lane.windows),
     )
 
 
@@ -203,12 +209,17 @@ def _profiles(squad: Sequence[SquadMember]) -> list[list[int]]:
 def _demands(subtasks: Sequence[Subtask], *, with_area: bool) -> tuple[list[Subtask], list[int]]:
     """Return one sample of each demand, and each subtask's demand."""
     known: dict[object, int] = {}
+    as_written: dict[object, int] = {}  # the same with the skills in their order, which is quicker to look up
     samples: list[Subtask] = []
     demand = []
     for subtask in subtasks:
-        key = (subtask.role, frozenset(subtask.skills.items()), subtask.area if with_area else None)
-        if (number := known.setdefault(key, len(samples))) == len(samples):
-            samples.append(subtask)
+        area = subtask.area if with_area else None
+        written = (subtask.role, area, *subtask.skills.items())
+        if (number := as_written.get(written)) is None:
+            number = known.setdefault((subtask.role, area, frozenset(subtask.skills.items())), len(samples))
+            as_written[written] = number
+            if number == len(samples):
+                samples.append(subtask)
         demand.append(number)
     return samples, demand
 

@@ -85,21 +85,19 @@ def check_limits(budget_s: float, max_steps: int | None) -> None:
 def nobody_for(problem: Problem) -> dict[int, str]:
     """Return what nobody may do, by position, with the reason; what depends on it comes along."""
     reasons: dict[int, str] = {}
-    subtasks = problem.net.subtasks
+    subtasks, before = problem.net.subtasks, problem.net.before
     for task in problem.net.order:
         if task in problem.running:
             continue
-        if (lost := next((one for one in problem.net.before[task] if one in reasons), None)) is not None:
+        if reasons and (lost := next((one for one in before[task] if one in reasons), None)) is not None:
             reasons[task] = f"depends on {subtasks[lost].id!r}, which is unassigned"
-        if not _is_possible(problem, task):
+        if not problem.able[problem.demand[task]] or (problem.excluded[task] and not _is_anybody_left(problem, task)):
             reasons[task] = why_unassigned(subtasks[task], problem.members)
     return reasons
 
 
-def _is_possible(problem: Problem, task: int) -> bool:
+def _is_anybody_left(problem: Problem, task: int) -> bool:
     able, excluded = problem.able[problem.demand[task]], problem.excluded[task]
-    if not excluded:
-        return able != 0
     return any(member not in excluded for number in bits(able) for member in problem.profiles[number])
 
 
@@ -114,7 +112,7 @@ def in_words(result: Result, todo: Iterable[int], unassigned: dict[int, str], ba
             "start": start[task],
             "finish": start[task] + effort[task],
         }
-        for task in sorted([*problem.running, *todo], key=lambda task: (start[task], task))
+        for task in sorted(sorted([*problem.running, *todo]), key=start.__getitem__)
     ]
     return Schedule.model_construct(
         assignments=_ASSIGNMENTS.validate_python(rows),
