@@ -33,22 +33,32 @@ class Result:
 
 def dispatch(problem: Problem, order: list[int]) -> Result:
     """Place the subtasks that ``order`` lists, most urgent first; all that they depend on must be listed too."""
-    result = _Pass(problem, order, inf, problem.net.path).run()
+    result = _Pass(problem, order, inf, problem.net.path, problem.excluded).run()
     assert result is not None  # there is no limit that it could have missed
     return result
 
 
-def dispatch_within(problem: Problem, order: list[int], limit: float, path: Sequence[float]) -> Result | None:
+def dispatch_within(
+    problem: Problem, order: list[int], limit: float, path: Sequence[float], excluded: Sequence[frozenset[int]]
+) -> Result | None:
     """Do the same, but give up, with None, as soon as it shows that the last one would end after ``limit``.
 
-    ``path`` is by position the longest sum of hours from a subtask to the end, among those that are listed.
+    ``path`` is by position the longest sum of hours from a subtask to the end, among those that are listed, and
+    ``excluded`` who is not to do it.
     """
-    return _Pass(problem, order, limit + _SAME, path).run()
+    return _Pass(problem, order, limit + _SAME, path, excluded).run()
 
 
 class _Pass:
-    def __init__(self, problem: Problem, order: list[int], limit: float, path: Sequence[float]) -> None:
-        self.problem, self.limit, self.path = problem, limit, path
+    def __init__(
+        self,
+        problem: Problem,
+        order: list[int],
+        limit: float,
+        path: Sequence[float],
+        excluded: Sequence[frozenset[int]],
+    ) -> None:
+        self.problem, self.limit, self.path, self.excluded = problem, limit, path, excluded
         count = len(problem.effort)
         self.member, self.start = [-1] * count, [0.0] * count
         self.task = order[::-1]  # by bit
@@ -169,7 +179,7 @@ class _Pass:
 
     def _pick(self, number: int, task: int, finish: float) -> int:
         """Take the profile's least loaded idle lane that is free until then and may do the task; -1 without any."""
-        heap, lanes, excluded = self.idle[number], self.problem.lanes, self.problem.excluded[task]
+        heap, lanes, excluded = self.idle[number], self.problem.lanes, self.excluded[task]
         chosen, aside = -1, []
         while heap:
             entry = heappop(heap)
