@@ -32,7 +32,16 @@ def rows(text: str, heading: str) -> list[list[str]]:
 
 
 PYTHON = blocks(README, "python")
-EXPECTED = ["completed 4 subtasks", "[] [] 0", "completed", "['note', ", "deployed r42", "completed", "max_reworks=1"]
+EXPECTED = [
+    "completed 4 subtasks",
+    "[] [] 0",
+    "completed",
+    "['note', ",
+    "deployed r42",
+    "completed",
+    "max_reworks=1",
+    "9.0 []",
+]
 COMMANDS = [line for block in blocks(README, "sh") for line in block.splitlines()]
 
 
