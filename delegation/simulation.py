@@ -7,7 +7,6 @@ squads meet the same luck and their results can be compared.
 
 import heapq
 import math
-import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from delegation.board import Board
 from delegation.errors import InputError
+from delegation.luck import Luck
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Subtask
 from delegation.policies import OrderPolicy
@@ -29,9 +29,6 @@ __all__ = ["SimulationResult", "Worked", "simulate"]
 
 Work = Task | Plan | Sequence[Subtask]
 """What the simulation takes for one task: the task itself, its plan or its subtasks."""
-
-_REWORK_SHARE = 0.5  # how much of the effort a rework takes: what is there already is mended, not made again
-_MAX_REWORKS = 3
 
 
 class Worked(BaseModel):
@@ -113,7 +110,7 @@ def simulate(
         if not 0.0 <= value < math.inf:
             raise InputError(f"{name} is a finite number, 0 or more, not {value}")
     members = squad.members if isinstance(squad, Squad) else list(squad)
-    luck = _Luck(seed, error, failure, rework, refusal)
+    luck = Luck(seed, error, failure, rework, refusal)
     run = _Run(members, policy, luck, max_refusals)
     for number, work in enumerate(tasks):
         run.arrive_later(number * interval, *_planned(work, break_down))
@@ -133,38 +130,6 @@ def _planned(work: Work, break_down: Callable[[Task], Plan] | None) -> tuple[Pla
     return plan, max((PRIORITY_WEIGHT[one.priority] for one in plan.subtasks), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Luck:
-    """Draws what happens to a subtask, from nothing but the seed and which subtask of which task it is."""
-
-    seed: int
-    error: float
-    failure: float
-    rework: float
-    refusal: float
-
-    def refuses(self, task: int, subtask: Subtask, member_id: str) -> bool:
-        return self.refusal > 0 and self._draws(task, subtask, member_id).random() < self.refusal
-
-    def work(self, task: int, subtask: Subtask) -> tuple[float, int, bool]:
-        """Return the hours that the work takes, reworks included, their number, and whether it fails."""
-        draws = self._draws(task, subtask, "")
-        hours = subtask.effort * self._factor(draws)
-        if draws.random() < self.failure:
-            return hours, 0, True
-        reworks = 0
-        while reworks < _MAX_REWORKS and draws.random() < self.rework:
-            reworks += 1
-            hours += _REWORK_SHARE * subtask.effort * self._factor(draws)
-        return hours, reworks, False
-
-    def _factor(self, draws: random.Random) -> float:
-        return draws.lognormvariate(-self.error * self.error / 2, self.error)
-
-    def _draws(self, task: int, subtask: Subtask, member_id: str) -> random.Random:
-        return random.Random(repr((self.seed, task, subtask.id, member_id)))  # noqa: S311 - luck, no secrets
-
-
 @dataclass(slots=True)
 class _Open:
     """A task at work."""
@@ -181,7 +146,7 @@ class _Open:
 class _Run:
     members: Sequence[SquadMember]
     policy: str | OrderPolicy
-    luck: _Luck
+    luck: Luck
     max_refusals: int
     now: float = 0.0
     makespan: float = 0.0
