@@ -22,6 +22,7 @@ class Luck:
     refusal: float
 
     def refuses(self, task: int, subtask: Subtask, member_id: str) -> bool:
+        """Tell whether the member refuses the subtask."""
         return self.refusal > 0 and self._draws(task, subtask, member_id).random() < self.refusal
 
     def work(self, task: int, subtask: Subtask) -> tuple[float, int, bool]:
