@@ -1,7 +1,7 @@
 """Plans out of requirements: who, in which order, for which criteria."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delegation import (
@@ -126,6 +126,7 @@ def test_each_subtask_is_as_urgent_as_the_criteria_that_it_serves() -> None:
     assert (back.priority, front.priority, found.subtasks[-1].priority) == (Priority.HIGH, Priority.LOW, Priority.HIGH)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(AREA_NAMES)), unique=True), st.sampled_from(list(TaskType)), st.integers(1, 10))
 def test_no_subtask_depends_on_one_that_is_not_there(areas: list[str], kind: TaskType, complexity: int) -> None:
     criteria = [Criterion(text=f"{one} {n}", source="stated") for n in range(9) for one in (*areas, "it")]

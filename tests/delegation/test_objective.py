@@ -4,7 +4,7 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plan_checker import check_plan, may, problems
 from pydantic import ValidationError
@@ -74,6 +74,7 @@ def test_weights_are_finite_and_not_negative(value):
         Weights(lateness=value)
 
 
+@settings(deadline=None)
 @given(problems(), st.sampled_from(["critical_path", "round_robin"]), st.sampled_from([None, 10]))
 def test_every_subtask_is_explained_and_the_figures_are_those_of_the_plan(problem, policy, steps):
     subtasks, squad, busy = problem
@@ -215,6 +216,7 @@ def test_a_policy_of_ones_own_says_what_is_more_urgent():
     assert starts(part) == {"cc": 0, "a": 1, "bbb": 2}
 
 
+@settings(deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
 def test_any_order_makes_a_valid_plan(problem, rnd):
     subtasks, squad, busy = problem

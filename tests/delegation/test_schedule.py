@@ -25,7 +25,7 @@ def spans(plan):
     return {one.subtask_id: (one.member_id, one.start, one.finish) for one in plan.assignments}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(problems(), st.sampled_from(POLICIES), st.sampled_from([None, 15]))
 def test_every_schedule_is_valid(problem, policy, max_steps):
     subtasks, squad, busy = problem
@@ -59,6 +59,7 @@ def test_other_names_change_nothing_but_the_names(problem, policy, rnd):
     assert renamed.critical_path == [name[one] for one in plan.critical_path]
 
 
+@settings(deadline=None)
 @given(problems(), st.integers(0, 5))
 def test_steps_never_make_it_worse_and_a_seed_settles_the_result(problem, seed):
     subtasks, squad, busy = problem
@@ -69,6 +70,7 @@ def test_steps_never_make_it_worse_and_a_seed_settles_the_result(problem, seed):
     assert schedule(subtasks, squad, busy=busy, max_steps=0) == first
 
 
+@settings(deadline=None)
 @given(problems(), st.data())
 def test_priorities_are_respected_among_otherwise_equal_subtasks(problem, data):
     subtasks, squad, busy = problem
