@@ -72,16 +72,9 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
         except SystemExit as error:  # an agent's own; let through, it would end the event loop and all that runs in it
             raise RuntimeError(f"it called sys.exit({error.code})") from None
 
-    retrying = AsyncRetrying(
-        stop=stop_after_attempt(settings.max_attempts),
-        wait=wait_random_exponential(multiplier=settings.retry_wait_s, max=settings.retry_ceiling_s),
-        retry=retry_if_exception(lambda error: is_passing(error) and not is_cancelled()),
-        before_sleep=_note,
-        reraise=True,
-    )
     try:
         with journalled(outside):
-            found: T = await _within(settings.subtask_timeout_s, retrying(once))
+            found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
     except Exception as error:
         if outside.doubt:
             raise outside.doubt from error
@@ -89,6 +82,34 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
     if outside.doubt:
         raise outside.doubt
     return found
+
+
+async def _persistently(settings: RunSettings, once: Callable[[], Awaitable[T]]) -> T:
+    """Await a call, again as the settings say; the machinery of that is only set up where the first one fails."""
+    try:
+        return await once()
+    except Exception as error:
+        if not _again(error):
+            raise
+        behind = [error]
+
+    async def tried() -> T:
+        if behind:
+            raise behind.pop()
+        return await once()
+
+    retrying = AsyncRetrying(
+        stop=stop_after_attempt(settings.max_attempts),
+        wait=wait_random_exponential(multiplier=settings.retry_wait_s, max=settings.retry_ceiling_s),
+        retry=retry_if_exception(_again),
+        before_sleep=_note,
+        reraise=True,
+    )
+    return await retrying(tried)
+
+
+def _again(error: BaseException) -> bool:
+    return is_passing(error) and not is_cancelled()
 
 
 async def consult(step: Step, agent: RoleAgent, judgement: str, *given: Any, returns: type[T]) -> T:
