@@ -1,7 +1,8 @@
 """``squad watch`` as a user starts it, and what other commands tell the sinks of the environment."""
 
 import signal
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,11 @@ def test_of_several_services_one_serves_each_thing(file: Path, capsys: Capture) 
         for service in services:
             service.wait_for("watching")
         for execution in [parked(file) for _ in range(3)]:
-            terms = ("--remind-in", "0.2", "--deadline-in", "0.6", "--default", "a")
+            terms = ("--remind-in", "0.2", "--deadline-in", "1h", "--default", "a")
             told(capsys, "block", execution, "Which?", *terms)
+        wait_until(lambda: rows(file, "SELECT count(reminded_at) FROM gates") == [(3,)])
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE gates SET deadline = remind_at")  # which has passed
         wait_until(lambda: status_of(file) == ["completed"] * 3)
         assert all(service.process.poll() is None for service in services)
         receiver.wait_for(1)
