@@ -136,8 +136,9 @@ async def test_work_that_ends_within_the_grace_period_is_kept(database, store, g
     orchestrator = TaskOrchestrator(database=database, agents=all_roles(script), settings=settings)
     execution_id = await made(database, store, orchestrator)
     async with asyncio.timeout(30), orchestrator.stream(execution_id) as stream:
-        async for _ in stream:
-            if begun.is_set():
+        async for event in stream:
+            if event.kind == "subtask":  # its start, which may be told before the agent is called
+                await begun.wait()
                 break
         leaving = asyncio.create_task(stream.aclose())
         if grace:
