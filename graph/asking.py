@@ -71,6 +71,7 @@ def approval_gate(plan: Plan, approval: Approval, members: Sequence[SquadMember]
         for one in plan.subtasks
         if one.id in given
     ]
+    lines += [f"{one.subtask_id}: nobody may do it, {one.reason}" for one in approval.schedule.unassigned]
     return NewGate(
         kind=GateKind.APPROVAL,
         question=f"Shall {len(plan.subtasks)} subtasks be worked as planned, in {approval.schedule.makespan:g} hours?",
