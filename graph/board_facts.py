@@ -1,7 +1,7 @@
 """What the database knows of a board, and the rules' board that follows from it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -10,8 +10,9 @@ from delegation import Assignment, Board, Deliverable, Gate, GateStatus, Outcome
 from persistence import (
     Assigned,
     Done,
+    EarlierWork,
     load_assignments,
-    load_earlier_turns,
+    load_earlier_work,
     load_gates,
     load_present_work,
     next_request,
@@ -32,8 +33,8 @@ class BoardFacts:
     gates: list[Gate]
     asked: bool
     """Whether callers' requests are waiting."""
-    earlier: Mapping[str, int] = field(default_factory=dict)
-    """How often work ended on subtasks of these ids under earlier plans."""
+    earlier: EarlierWork | None = None
+    """What tells the present plan's work from that of plans before, where there were any."""
 
     def board(
         self,
@@ -103,14 +104,15 @@ class BoardFacts:
 
     def attempts(self, subtask_id: str) -> int:
         """Return how often work on the present plan's subtask has ended."""
-        return self.turns(subtask_id) - self.earlier.get(subtask_id, 0)
+        return self.turns(subtask_id) - (self.earlier.turns.get(subtask_id, 0) if self.earlier else 0)
 
-    def answers(self, subtask_id: str, since: int) -> list[str]:
-        """Return what humans answered to questions about the subtask of the plan that was made in that round."""
-        first = min((done.started_at for done in self.of_plan(since) if done.subtask_id == subtask_id), default=None)
-        about = [gate for gate in self.gates if gate.subtask_id == subtask_id and gate.answer]
-        given = [gate.answer for gate in about if gate.answer and first and gate.opened_at >= first]
-        return [str(answer.get("text") or answer.get("decision")) for answer in given]
+    def answers(self, subtask_id: str) -> list[str]:
+        """Return what humans answered to questions about the present plan's subtask, oldest first."""
+        about = [gate for gate in self.gates if gate.subtask_id == subtask_id]
+        if self.earlier is not None:  # the subtask of that id in an earlier plan was another one
+            begun = self.earlier.begun.get(subtask_id)
+            about = [gate for gate in about if begun and gate.opened_at >= begun]
+        return [str(gate.answer.get("text") or gate.answer.get("decision")) for gate in about if gate.answer]
 
     def _answered_since(self, done: Done) -> bool:
         return any(
@@ -133,5 +135,5 @@ def read_board(connection: Connection, execution_id: UUID, since: int) -> BoardF
         load_present_work(connection, execution_id),
         load_gates(connection, execution_id),
         next_request(connection, execution_id) is not None,
-        load_earlier_turns(connection, execution_id, since) if since > 1 else {},
+        load_earlier_work(connection, execution_id, since) if since > 1 else None,
     )

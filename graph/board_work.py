@@ -164,7 +164,7 @@ class MemberAtWork:
             member=self.member,
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
             findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
-            answers=facts.answers(subtask.id, since),
+            answers=facts.answers(subtask.id),
             attempt=facts.attempts(subtask.id) + 1,
         )
 

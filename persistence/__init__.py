@@ -36,7 +36,7 @@ from persistence.requests import add_request, close_request, load_request, next_
 from persistence.services import SquadService, TaskExecutionService, TaskService, as_uuid, squad_of, task_of
 from persistence.threads import copy_on_thread, execution_on_thread, started_under
 from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
-from persistence.work import load_earlier_turns, load_present_work, load_work
+from persistence.work import EarlierWork, load_earlier_work, load_present_work, load_work
 
 __all__ = [
     "Assigned",
@@ -45,6 +45,7 @@ __all__ = [
     "DatabaseMessageStore",
     "Done",
     "Dossier",
+    "EarlierWork",
     "Effects",
     "Facts",
     "Handover",
@@ -81,7 +82,7 @@ __all__ = [
     "load_assignments",
     "load_dossier",
     "load_doubts",
-    "load_earlier_turns",
+    "load_earlier_work",
     "load_execution",
     "load_facts",
     "load_gates",

@@ -1,6 +1,8 @@
 """What members did, read back: how each piece of work on a subtask ended."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from persistence.base import REFUSED, table
 from persistence.effects import Done
 from persistence.tables import OutcomeRow
 
-__all__ = ["load_earlier_turns", "load_present_work", "load_work", "outcome_rows"]
+__all__ = ["EarlierWork", "load_earlier_work", "load_present_work", "load_work", "outcome_rows"]
 
 _row = table(OutcomeRow)
 _key = (_row.c.execution_id, _row.c.subtask_id, _row.c.turn)
@@ -38,11 +40,25 @@ def load_present_work(connection: Connection, execution_id: UUID) -> list[Done]:
     return [_done(one) for one in sorted(found, key=lambda one: (one.at, one.turn))]
 
 
-def load_earlier_turns(connection: Connection, execution_id: UUID, since: int) -> dict[str, int]:
-    """Return by subtask's id how often work on it had ended before that round."""
-    mine = (_row.c.execution_id == execution_id, _row.c.round < since)
-    query = select(_row.c.subtask_id, func.max(_row.c.turn).label("turn")).where(*mine).group_by(_row.c.subtask_id)
-    return {one.subtask_id: one.turn for one in connection.execute(query)}
+@dataclass(frozen=True)
+class EarlierWork:
+    """What tells a plan's work from that of plans before, by subtask's id: the ids of plans repeat.
+
+    ``turns`` is how often work had ended before this plan, ``begun`` when work for this plan was first begun.
+    """
+
+    turns: dict[str, int]
+    begun: dict[str, datetime]
+
+
+def load_earlier_work(connection: Connection, execution_id: UUID, since: int) -> EarlierWork:
+    """Return what tells the work of the plan that was made in round ``since`` from what was done before."""
+    mine = _row.c.execution_id == execution_id
+    before = select(_row.c.subtask_id, func.max(_row.c.turn).label("turn")).where(mine, _row.c.round < since)
+    after = select(_row.c.subtask_id, func.min(_row.c.started_at).label("begun")).where(mine, _row.c.round >= since)
+    turns = {one.subtask_id: one.turn for one in connection.execute(before.group_by(_row.c.subtask_id))}
+    begun = {one.subtask_id: one.begun for one in connection.execute(after.group_by(_row.c.subtask_id))}
+    return EarlierWork(turns, begun)
 
 
 def outcome_rows(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:

@@ -351,3 +351,25 @@ async def test_a_new_plan_owes_nothing_to_the_work_on_the_one_before(database, s
     assert summary["status"] == "completed"
     assert {one["status"] for one in summary["subtasks"]} == {"done"}
     assert sum(len(agent.briefs) for agent in agents.values()) == calls + len(summary["subtasks"])
+
+
+async def test_work_on_a_new_plan_knows_nothing_of_the_plan_before(database, store):
+    briefs = []
+
+    async def script(brief):
+        if brief.subtask.id == "S1":
+            briefs.append(brief)
+            if len(briefs) <= 2:
+                return Outcome(status=OutcomeStatus.BLOCKED, question=f"Question {len(briefs)}?")
+        return done(brief)
+
+    orchestrator, summary = await run(database, store, all_roles(script))
+    for next_state in ("in_progress", "planning"):
+        (gate,) = [one for one in summary["gates"] if one["status"] == "open"]
+        await orchestrator.answer(summary["execution_id"], gate["id"], text=next_state, next_state=next_state)
+        summary = await orchestrator.run(summary["execution_id"])
+    assert summary["status"] == "completed"
+    first, again, anew = briefs
+    assert (first.attempt, first.answers) == (1, [])
+    assert (again.attempt, again.answers) == (2, ["in_progress"])
+    assert (anew.attempt, anew.answers) == (1, [])
