@@ -61,6 +61,8 @@ class Drive:
     """What the board had stored when this drive closed it; nobody else stores outcomes while the lease is held."""
     log: TransitionLog | None = None
     """Row and transitions as they were when the lease was taken; the first roll forward starts from them."""
+    planned_at: int | None = None
+    """The number of the transition by which this drive made a plan, once it has."""
     had_plan: bool = False
     """Whether a plan had been made when the lease was taken; one that is made later is in the thread."""
     running: int = 0

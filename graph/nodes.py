@@ -48,6 +48,7 @@ async def make_plan(step: Step) -> Decided:
         step.new_round = first
         await ground.heed(await _rejections(step))
     plan = await ground.make_plan()
+    step.drive.planned_at = step.state["seq"] + 1
     return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
 
 
@@ -84,6 +85,8 @@ async def delegate(step: Step) -> Decided:
 async def _plan_as_it_is(step: Step, ground: Groundwork) -> Plan:
     """Return the plan, with tests where a human's edit lacks some, and kept where a client changed the thread's."""
     seq = step.state["seq"]
+    if step.drive.kept and step.drive.planned_at == seq:  # the step before made it, and nobody came between
+        return await ground.plan()
 
     def look(connection: Connection) -> tuple[Row[Any], Row[Any] | None]:
         row = load_execution(connection, step.execution_id)

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Insert, Select, Update, bindparam, insert, select, update
 
 from delegation import ExecutionExists, NotFound, Squad, Task
 from persistence.base import FINAL_STATES, table, utc_now
@@ -66,7 +66,15 @@ def create_execution(
 def keep_terms(connection: Connection, execution_id: UUID, columns: dict[str, Any]) -> None:
     """Store what an execution keeps of a run's terms: ``settings``, ``fingerprint``, or nothing."""
     if columns:
-        connection.execute(update(table(ExecutionRow)).where(ExecutionRow.id == execution_id).values(**columns))
+        values = {f"new_{name}": value for name, value in columns.items()}
+        connection.execute(_keep(tuple(columns)), values | {"key": execution_id})
+
+
+@cache
+def _keep(names: tuple[str, ...]) -> Update:
+    row = table(ExecutionRow)
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(row).where(row.c.id == bindparam("key")).values(new)
 
 
 @cache

@@ -143,8 +143,7 @@ def load_shared(connection: Connection, task_id: str, execution_id: UUID) -> lis
 
 def load_transition(connection: Connection, execution_id: UUID, seq: int) -> Row[Any] | None:
     """Return one transition, or None."""
-    row = table(TransitionRow)
-    return connection.execute(select(row).where(row.c.execution_id == execution_id, row.c.seq == seq)).one_or_none()
+    return connection.execute(_transition(), {"execution": execution_id, "number": seq}).one_or_none()
 
 
 def load_transitions(connection: Connection, execution_id: UUID, after: int = 0) -> Sequence[Row[Any]]:
@@ -248,6 +247,12 @@ def _move() -> Select[Any]:
 def _own_move() -> Select[Any]:
     row = table(TransitionRow)
     return select(row).where(row.c.task_id == bindparam("task"), row.c.execution_id == bindparam("execution"))
+
+
+@cache
+def _transition() -> Select[Any]:
+    row = table(TransitionRow)
+    return select(row).where(row.c.execution_id == bindparam("execution"), row.c.seq == bindparam("number"))
 
 
 @cache
