@@ -46,10 +46,4 @@ async def ask_for_approval(step: Step, ground: Groundwork, approval: Approval) -
     plan = await ground.plan()
     ground.delta.setdefault("plan", plan)  # the answer is to the plan as the row has it
     ground.effects.gates.append(approval_gate(plan, approval, step.facts.squad.members))
-    return Decided(
-        to_state=WorkflowState.BLOCKED,
-        reason="the plan and its assignments wait for a human's approval",
-        delta=ground.delta,
-        metadata=ground.metadata,
-        effects=ground.effects,
-    )
+    return ground.decided(WorkflowState.BLOCKED, "the plan and its assignments wait for a human's approval")

@@ -16,6 +16,7 @@ from graph.acting import decided, on_failure
 from graph.approving import ask_for_approval, is_approved
 from graph.board_facts import BoardFacts, read_board
 from graph.board_work import MemberAtWork
+from graph.checkpoints import board_checkpoint, who_left
 from graph.closing import closing
 from graph.context import RunSettings
 from graph.groundwork import Groundwork
@@ -217,21 +218,3 @@ def _team(step: Step, board: Board) -> list[dict[str, str]]:
         for member in step.facts.squad.members
         if member.id in owners
     ]
-
-
-def board_checkpoint(config: RunnableConfig) -> tuple[str, str]:
-    """Return namespace and id of the board graph's checkpoint, which all turns of one opening share."""
-    above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
-    return next(reversed(above.items()), ("", ""))
-
-
-async def who_left(config: RunnableConfig) -> set[str]:
-    """Return the members whose turn at this opening ended in an earlier drive: LangGraph does not run theirs again."""
-    where = config["configurable"]
-    saver, (ns, checkpoint_id) = where.get("__pregel_checkpointer"), board_checkpoint(config)
-    if not saver or isinstance(saver, bool):
-        return set()
-    at = {"thread_id": where["thread_id"], "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}
-    found = await saver.aget_tuple({"configurable": at})
-    writes = found.pending_writes or [] if found else []
-    return {member_id for _, channel, value in writes if channel == "left" for member_id in value or []}

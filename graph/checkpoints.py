@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from delegation import ConfigurationError, InputError
 
 __all__ = [
+    "board_checkpoint",
     "check_addressed",
     "check_durability",
     "forked_from_checkpoints",
@@ -19,6 +20,7 @@ __all__ = [
     "has_gone_beyond",
     "root_checkpoint_id",
     "root_task_id",
+    "who_left",
 ]
 
 _CHECKPOINTER, _DURABILITY = "__pregel_checkpointer", "__pregel_durability"
@@ -109,10 +111,24 @@ async def forked_from_checkpoints(config: RunnableConfig, root: str | None) -> l
     return found
 
 
-async def _find(config: RunnableConfig, checkpoint_id: str | None = None) -> CheckpointTuple | None:
-    """Return the root checkpoint of that id, or the thread's newest one, from the run's own checkpointer."""
+def board_checkpoint(config: RunnableConfig) -> tuple[str, str]:
+    """Return namespace and id of the board graph's checkpoint, which all turns of one opening share."""
+    above: dict[str, str] = config["configurable"].get("checkpoint_map") or {}
+    return next(reversed(above.items()), ("", ""))
+
+
+async def who_left(config: RunnableConfig) -> set[str]:
+    """Return the members whose turn at this opening ended in an earlier drive: LangGraph does not run theirs again."""
+    ns, checkpoint_id = board_checkpoint(config)
+    found = await _find(config, checkpoint_id, ns)
+    writes = found.pending_writes or [] if found else []
+    return {member_id for _, channel, value in writes if channel == "left" for member_id in value or []}
+
+
+async def _find(config: RunnableConfig, checkpoint_id: str | None = None, ns: str = "") -> CheckpointTuple | None:
+    """Return the checkpoint of that id, or the newest one, from the run's own checkpointer; the root's unless named."""
     saver: BaseCheckpointSaver[Any] | bool | None = config["configurable"].get(_CHECKPOINTER)
     if not saver or isinstance(saver, bool):
         return None
-    where = {"thread_id": config["configurable"]["thread_id"], "checkpoint_ns": ""}
+    where = {"thread_id": config["configurable"]["thread_id"], "checkpoint_ns": ns}
     return await saver.aget_tuple({"configurable": where | ({"checkpoint_id": checkpoint_id} if checkpoint_id else {})})

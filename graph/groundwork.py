@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from delegation import Approval, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
 from graph.asking import assignments_told
 from graph.consulting import consult
-from graph.step import Step
+from graph.lifecycle import WorkflowState
+from graph.step import Decided, Step
 from persistence import Effects, Handover
 
 T = TypeVar("T")
@@ -31,6 +32,10 @@ class Groundwork:
     def metadata(self) -> dict[str, Any]:
         """What the transition's metadata says about input that was made up for."""
         return {"made_up_for": self.made} if self.made else {}
+
+    def decided(self, to_state: WorkflowState, reason: str) -> Decided:
+        """Return the step's decision, with everything that was made."""
+        return Decided(to_state=to_state, reason=reason, delta=self.delta, metadata=self.metadata, effects=self.effects)
 
     async def requirements(self) -> Requirements:
         """Return the requirements, from the thread or from the row, analysing the task where neither has them."""

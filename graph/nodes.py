@@ -36,7 +36,7 @@ async def analyze(step: Step) -> Decided:
     ground = Groundwork(step)
     requirements = await ground.analyze()
     reason = f"{requirements.type.value.replace('_', ' ')}, complexity {requirements.complexity} of 10"
-    return _decided(ground, WorkflowState.PLANNING, reason)
+    return ground.decided(WorkflowState.PLANNING, reason)
 
 
 async def make_plan(step: Step) -> Decided:
@@ -49,7 +49,7 @@ async def make_plan(step: Step) -> Decided:
         await ground.heed(await _rejections(step))
     plan = await ground.make_plan()
     step.drive.planned_at = step.state["seq"] + 1
-    return _decided(ground, WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
+    return ground.decided(WorkflowState.DELEGATED, f"{len(plan.subtasks)} subtasks planned")
 
 
 async def _rejections(step: Step) -> list[str]:
@@ -75,11 +75,11 @@ async def delegate(step: Step) -> Decided:
             details="\n".join(lacking or approval.reasons),
         )
         ground.effects.gates.append(gate)
-        return _decided(ground, WorkflowState.BLOCKED, question)
+        return ground.decided(WorkflowState.BLOCKED, question)
     if waits:
         return await ask_for_approval(step, ground, approval)
     count = len(approval.schedule.assignments)
-    return _decided(ground, WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
+    return ground.decided(WorkflowState.IN_PROGRESS, f"{count} subtasks assigned and approved")
 
 
 async def _plan_as_it_is(step: Step, ground: Groundwork) -> Plan:
@@ -115,7 +115,7 @@ async def review(step: Step) -> Decided:
     text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
     ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
     if verdict.approved:
-        return _decided(ground, WorkflowState.TESTING, text)
+        return ground.decided(WorkflowState.TESTING, text)
     return await send_back(step, ground, plan, verdict.findings, text)
 
 
@@ -133,7 +133,7 @@ async def test(step: Step) -> Decided:
         return await send_back(step, ground, plan, report.findings, text)
     foreign = step.services.roster.foreign
     ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
-    return _decided(ground, WorkflowState.COMPLETED, text)
+    return ground.decided(WorkflowState.COMPLETED, text)
 
 
 async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[Finding], why: str) -> Decided:
@@ -142,7 +142,7 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
     rounds = opened - (step.state.get("since") or 1) + 1
     ground.delta |= {"findings": findings, "round": opened + 1}
     if rounds <= step.settings.max_reworks:
-        return _decided(ground, WorkflowState.IN_PROGRESS, why)
+        return ground.decided(WorkflowState.IN_PROGRESS, why)
     known = {subtask.id for subtask in plan.subtasks}
     details = "\n".join(f"{one.subtask_id if one.subtask_id in known else '-'}: {one.message}" for one in findings)
     gate = NewGate(
@@ -154,9 +154,7 @@ async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[F
         next_state=WorkflowState.IN_PROGRESS.value,
     )
     ground.effects.gates.append(gate)
-    return _decided(
-        ground, WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached"
-    )
+    return ground.decided(WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached")
 
 
 async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
@@ -166,12 +164,6 @@ async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
         work = await step.database.read(lambda connection: load_present_work(connection, step.execution_id))
     since = step.state.get("since") or 1
     return {done.subtask_id: done.outcome for done in work if done.round >= since}
-
-
-def _decided(ground: Groundwork, to_state: WorkflowState, reason: str) -> Decided:
-    return Decided(
-        to_state=to_state, reason=reason, delta=ground.delta, metadata=ground.metadata, effects=ground.effects
-    )
 
 
 def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:

@@ -38,7 +38,7 @@ from persistence import (
     unit,
 )
 
-__all__ = ["Request", "give_back", "honour_next", "leave_request", "plan_for"]
+__all__ = ["DrivenError", "Request", "give_back", "honour_next", "leave_request", "plan_at_once", "plan_for"]
 
 _INTERVENTION: TypeAdapter[Intervention] = TypeAdapter(Intervention)
 _POLL_S = 0.05
@@ -137,9 +137,11 @@ async def honour_next(
         return None
 
     def decide(connection: Connection) -> Planned:
-        if epoch is None and lease.driver(connection, execution_id) is not None:
-            raise _DrivenError
-        planned = plan_for(connection, execution_id, _INTERVENTION.validate_python(request.payload), epoch=epoch)
+        intervention = _INTERVENTION.validate_python(request.payload)
+        if epoch is None:
+            planned = plan_at_once(connection, execution_id, intervention)
+        else:
+            planned = plan_for(connection, execution_id, intervention, epoch=epoch)
         value = str(planned.value) if planned.value is not None else None
         if not close_request(connection, request.id, "done", {"value": value}):
             raise _AlreadyClosedError
@@ -149,7 +151,7 @@ async def honour_next(
         return Honoured(await engine.perform(database, decide))
     except _AlreadyClosedError:
         return Honoured(None)
-    except _DrivenError:
+    except DrivenError:
         return None
     except (StaleTransition, DatabaseError):
         raise
@@ -172,6 +174,19 @@ def plan_for(
     return planned
 
 
+def plan_at_once(connection: Connection, execution_id: UUID, intervention: Intervention) -> Planned:
+    """Return what an intervention does to an execution that nobody drives.
+
+    It is looked at under the write lock, so nobody can take the lease between this look and the commit.
+
+    Raises:
+        DrivenError: somebody drives it, and honours its requests.
+    """
+    if lease.driver(connection, execution_id) is not None:
+        raise DrivenError
+    return plan_for(connection, execution_id, intervention)
+
+
 def _as_outcome(error: Exception) -> dict[str, Any]:
     if not isinstance(error, SquadError):
         return {"code": SquadError.code, "message": f"{type(error).__name__}: {error}", "hint": None}
@@ -189,7 +204,7 @@ def _as_error(outcome: dict[str, Any]) -> SquadError:
     return kinds.get(outcome["code"], SquadError)(outcome["message"], hint=outcome["hint"])
 
 
-class _DrivenError(Exception):
+class DrivenError(Exception):
     """Somebody drives the execution, and honours its requests."""
 
 

@@ -14,8 +14,8 @@ from graph.deadlines import DefaultAnswer, Moment, with_terms
 from graph.engine import Planned, WorkflowEngine
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import WorkflowState, check_move
-from graph.requests import Request, leave_request, plan_for
-from persistence import Database, as_uuid, database_of, fresh, lease, load_gates, on_session
+from graph.requests import DrivenError, Request, leave_request, plan_at_once
+from persistence import Database, as_uuid, database_of, fresh, load_gates, on_session
 
 __all__ = ["Steering"]
 
@@ -66,9 +66,8 @@ class Steering(ABC):
             "reason": blocker_description,
             "metadata": json_object(blocker_metadata, "the blocker's metadata"),
         }
-        gate = validated(NewGate, fields, "the blocker's")
-        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
-        return await self._open_gate(db, execution_id, gate)
+        terms = {"remind_at": remind_at, "deadline": deadline, "default_answer": default_answer}
+        return await self._ask(db, execution_id, validated(NewGate, fields, "the blocker's"), terms)
 
     async def escalate_to_human(
         self,
@@ -90,9 +89,8 @@ class Steering(ABC):
             "details": details if isinstance(details, str) else str(details),
             "attempted_solutions": attempted_solutions or [],
         }
-        gate = validated(NewGate, fields, "the escalation's")
-        gate = with_terms(gate, remind_at=remind_at, deadline=deadline, default_answer=default_answer)
-        return await self._open_gate(db, execution_id, gate)
+        terms = {"remind_at": remind_at, "deadline": deadline, "default_answer": default_answer}
+        return await self._ask(db, execution_id, validated(NewGate, fields, "the escalation's"), terms)
 
     async def resolve_blocker(
         self,
@@ -174,7 +172,10 @@ class Steering(ABC):
         """End the execution because nobody wants it any more: failed, with "cancelled: …" as the error."""
         return await self._move(db, execution_id, validated(Cancel, {"reason": reason}, "the cancellation's"))
 
-    async def _open_gate(self, db: AsyncSession, execution_id: UUID | str, gate: NewGate) -> Gate | Request:
+    async def _ask(
+        self, db: AsyncSession, execution_id: UUID | str, gate: NewGate, terms: Mapping[str, Any]
+    ) -> Gate | Request:
+        gate = with_terms(gate, **terms)
         done = await self._intervene(db, execution_id, Block(gate=gate))
         if isinstance(done, Request):
             return done
@@ -197,15 +198,12 @@ class Steering(ABC):
         self._use(database)
 
         def decide(connection: Connection) -> Planned:
-            # under the write lock, so that nobody can take the lease between this look and the commit
-            if lease.driver(connection, key) is not None:
-                raise _DrivenError
-            return plan_for(connection, key, intervention)
+            return plan_at_once(connection, key, intervention)
 
         while True:
             try:
                 return await self.workflow_engine.perform_on(db, decide)
-            except _DrivenError:
+            except DrivenError:
                 request = await leave_request(db, self.workflow_engine, key, intervention)
             if request is not None:  # else the driver was gone by then, and it can be done at once after all
                 return request
@@ -218,7 +216,3 @@ class Steering(ABC):
         found = await on_session(db, lambda connection: load(connection, key))
         await fresh(db)
         return found
-
-
-class _DrivenError(Exception):
-    """Somebody drives the execution."""
