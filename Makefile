@@ -19,7 +19,7 @@ ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-schedules growth corpus analysis-score notify studio clean
+.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-schedules growth corpus analysis-score notify model studio clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -74,6 +74,8 @@ analysis-score: $(VENV)/.base ## score how well the rules tell bugs, features an
 
 notify: $(VENV)/.notify ## install what notifications need
 
+model: $(VENV)/.model ## install what model-backed agents need, with the client of OpenAI-compatible providers
+
 studio: $(VENV)/.studio ## serve the graph for LangGraph Studio on 127.0.0.1; PORT=number for another port
 	@$(QUIET) $(BIN)/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --no-reload
 
@@ -96,9 +98,13 @@ $(VENV)/.base: requirements.txt pyproject.toml $(VENV)/.made
 	@$(PIP) install --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.base
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.model
 	@echo "installing what the tests and the checks need, once"
 	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.model: requirements-model.txt $(VENV)/.base
+	@$(PIP) install -r requirements-model.txt
 	@touch $@
 
 $(VENV)/.notify: requirements-notify.txt $(VENV)/.base

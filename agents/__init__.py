@@ -1,29 +1,47 @@
 """Role agents: what a role is asked, how the rule-based ones answer, and what members say to one another."""
 
 from agents.context_manager import ContextManager, MemberContext
-from agents.effects import EffectJournal, effect, journalled
+from agents.effects import effect
 from agents.message_bus import MessageBus
 from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
 from agents.roster import Roster
 from agents.rules import rule_based_agents
 from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
+from agents.surroundings import (
+    AnswerJournal,
+    Colleagues,
+    EffectJournal,
+    Hands,
+    Reply,
+    Surroundings,
+    Usage,
+    surrounded,
+    surroundings,
+)
 
 __all__ = [
+    "AnswerJournal",
     "Brief",
+    "Colleagues",
     "ContextManager",
     "ContextStore",
     "EffectJournal",
+    "Hands",
     "MemberContext",
     "MemoryContextStore",
     "MemoryMessageStore",
     "MessageBus",
     "MessageStore",
     "ProjectManager",
+    "Reply",
     "RoleAgent",
     "Roster",
+    "Surroundings",
     "TechLead",
     "Tester",
+    "Usage",
     "effect",
-    "journalled",
     "rule_based_agents",
+    "surrounded",
+    "surroundings",
 ]

@@ -4,25 +4,11 @@ An intent is written before the effect begins and its end after it, so that afte
 or known to be in doubt; then a human is asked, and it is never blindly done again.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["EffectJournal", "effect", "journalled"]
+from agents.surroundings import Effect, surroundings
 
-Effect = Callable[[], Awaitable[Any]]
-
-
-class EffectJournal(Protocol):
-    """Where intents and ends are written for whatever runs at the moment."""
-
-    async def effect(self, name: str, call: Effect) -> Any:
-        """See :func:`effect`."""
-        ...
-
-
-_journal: ContextVar[EffectJournal | None] = ContextVar("squad_effect_journal", default=None)
+__all__ = ["effect"]
 
 
 async def effect(name: str, call: Effect) -> Any:
@@ -40,15 +26,5 @@ async def effect(name: str, call: Effect) -> Any:
     Raises:
         EffectInDoubt: it was begun and has no recorded end. Let it pass: the workflow asks a human.
     """
-    journal = _journal.get()
+    journal = surroundings().effects
     return await (call() if journal is None else journal.effect(name, call))
-
-
-@contextmanager
-def journalled(journal: EffectJournal) -> Iterator[None]:
-    """Write the effects of what runs inside to that journal."""
-    token = _journal.set(journal)
-    try:
-        yield
-    finally:
-        _journal.reset(token)

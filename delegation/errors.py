@@ -10,6 +10,8 @@
     ├── DefinitionChanged     the execution began under another graph, or with other agents
     ├── AgentFailed           an agent's judgement raised, was late, or was none, tries included
     ├── EffectInDoubt         an outside effect was begun, and nobody knows whether it happened
+    ├── BudgetSpent           the execution has no tokens or money left for another call of a model
+    ├── HandsRefused          a member's tool does nothing: a path outside, no unique match, running not allowed
     ├── NotFound              no such row (also a LookupError)
     ├── GateError             an answer that a gate does not take (also a ValueError)
     ├── ActionTimeout         a registered state action took too long (also a TimeoutError)
@@ -29,6 +31,7 @@ from uuid import UUID
 __all__ = [
     "ActionTimeout",
     "AgentFailed",
+    "BudgetSpent",
     "ConfigurationError",
     "DatabaseError",
     "DatabaseLocked",
@@ -37,6 +40,7 @@ __all__ = [
     "ExecutionBusy",
     "ExecutionExists",
     "GateError",
+    "HandsRefused",
     "InputError",
     "InvalidTransition",
     "NewerDatabase",
@@ -150,6 +154,18 @@ class EffectInDoubt(SquadError):
         self.name, self.error = name, error
         told = f" ({error})" if error else ""
         super().__init__(f"the effect {name!r} was begun, and nothing says whether it happened{told}")
+
+
+class BudgetSpent(SquadError):
+    """The execution has used up what it may spend on models; an agent lets it pass, and a human may top it up."""
+
+    code = "budget_spent"
+
+
+class HandsRefused(SquadError):
+    """A member's tool does nothing, and says why; whoever asked may ask otherwise."""
+
+    code = "hands_refused"
 
 
 class NotFound(SquadError, LookupError):

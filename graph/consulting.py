@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from agents import RoleAgent, journalled
+from agents import RoleAgent, Surroundings, surrounded
 from delegation import AgentFailed, EffectInDoubt
 from graph.context import RunSettings
 from graph.masking import masked
@@ -73,7 +73,7 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
             raise RuntimeError(f"it called sys.exit({error.code})") from None
 
     try:
-        with journalled(outside):
+        with surrounded(Surroundings(effects=outside)):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
     except Exception as error:
         if outside.doubt:

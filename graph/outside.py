@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 
-from agents.effects import Effect
+from agents.surroundings import Effect
 from delegation import EffectInDoubt, InputError
 from graph.masking import masked
 from graph.step import Step
