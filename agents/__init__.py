@@ -1,7 +1,8 @@
 """Role agents: what a role is asked, how the rule-based ones answer, and what members say to one another."""
 
-from agents.context_manager import ContextManager, MemberContext
+from agents.context_manager import ContextManager
 from agents.effects import effect
+from agents.member_context import ContextKind, ContextPart, MemberContext
 from agents.message_bus import MessageBus
 from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester
 from agents.roster import Roster
@@ -12,6 +13,7 @@ from agents.surroundings import (
     Colleagues,
     EffectJournal,
     Hands,
+    Recollection,
     Reply,
     Surroundings,
     Usage,
@@ -23,7 +25,9 @@ __all__ = [
     "AnswerJournal",
     "Brief",
     "Colleagues",
+    "ContextKind",
     "ContextManager",
+    "ContextPart",
     "ContextStore",
     "EffectJournal",
     "Hands",
@@ -33,6 +37,7 @@ __all__ = [
     "MessageBus",
     "MessageStore",
     "ProjectManager",
+    "Recollection",
     "Reply",
     "RoleAgent",
     "Roster",

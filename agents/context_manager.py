@@ -4,33 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from agents.member_context import ContextKind, ContextPart, MemberContext
 from agents.message_bus import MessageBus
 from agents.store import ContextStore, MemoryContextStore, MessageStore
 from delegation import InputError, Message, MessageType, Task
 
-__all__ = ["ContextManager", "MemberContext"]
+__all__ = ["ContextManager"]
 
 _NOISE = frozenset({MessageType.STATE_TRANSITION, MessageType.STATUS_REQUEST, MessageType.STANDUP})
 """What everybody is told anyway and nobody acts on: first to go when room is short."""
-
-
-class MemberContext(BaseModel):
-    """What fitted into the budget, each part in the order in which it should be read."""
-
-    model_config = ConfigDict(frozen=True)
-
-    task: str = Field(description="Title, acceptance criteria, then as much of the description as fits.")
-    decisions: list[str] = Field(default=[], description="Remembered facts, 'key: value', oldest first.")
-    conversation: list[str] = Field(default=[], description="'sender (type): content', oldest first.")
-    omitted: int = Field(default=0, description="Decisions and messages that found no room.")
-    shortened: bool = Field(default=False, description="Whether the task's text had to be cut.")
-
-    @property
-    def text(self) -> str:
-        """The whole context as one text."""
-        return "\n".join([self.task, *self.decisions, *self.conversation])
 
 
 class ContextManager:
@@ -86,10 +68,21 @@ class ContextManager:
         ranking = sorted(enumerate(lines), key=lambda one: (_rank(said[one[0]]), -one[0]))
         kept_lines, room = _fit(ranking, room)
         description = _cut(task.description, room - 1)
+        text = f"{shown}\n{description}" if description else shown
+        lines_of = {
+            ContextKind.TASK: [text],
+            ContextKind.DECISIONS: kept_decisions,
+            ContextKind.CONVERSATION: kept_lines,
+        }
         return MemberContext(
-            task=f"{shown}\n{description}" if description else shown,
+            task=text,
             decisions=kept_decisions,
             conversation=kept_lines,
+            parts=[
+                ContextPart(kind=kind, title=kind.value.capitalize(), lines=found)
+                for kind, found in lines_of.items()
+                if found
+            ],
             omitted=len(decisions) + len(lines) - len(kept_decisions) - len(kept_lines),
             shortened=shown != head or description != task.description,
         )

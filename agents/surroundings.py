@@ -10,6 +10,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from langgraph.store.base import BaseStore
+
+from agents.member_context import MemberContext
 from delegation import Role
 
 __all__ = [
@@ -18,6 +21,7 @@ __all__ = [
     "Effect",
     "EffectJournal",
     "Hands",
+    "Recollection",
     "Reply",
     "Surroundings",
     "Usage",
@@ -121,16 +125,25 @@ class Colleagues(Protocol):
         ...
 
 
+class Recollection(Protocol):
+    """What a member should know besides what it is handed, put together where it is asked for and nowhere else."""
+
+    async def __call__(self, *, max_tokens: int = 2_000) -> MemberContext:
+        """Return labelled parts within that budget; the same ones where a step that was killed is made again."""
+        ...
+
+
 @dataclass(frozen=True)
 class Surroundings:
-    """Everything around a call; None, or no text, is what is not there."""
+    """Everything around a call; None is what is not there."""
 
     effects: EffectJournal | None = None
     answers: AnswerJournal | None = None
     hands: Hands | None = None
     colleagues: Colleagues | None = None
-    context: str = ""
-    """What a member should know besides what it is handed, put together within a budget."""
+    context: Recollection | None = None
+    memory: BaseStore | None = None
+    """What the member's squad remembers beyond one task: a store that holds nothing of any other squad's."""
 
 
 _surroundings: ContextVar[Surroundings] = ContextVar("squad_surroundings", default=Surroundings())  # noqa: B039 - frozen
