@@ -39,11 +39,19 @@ class DelegationEngine:
         return plan
 
     def assign(
-        self, plan: Plan | Iterable[Subtask], members: Sequence[SquadMember], *, budget_s: float = 0.0
+        self,
+        plan: Plan | Iterable[Subtask],
+        members: Sequence[SquadMember],
+        *,
+        busy: Iterable[Span] = (),
+        budget_s: float = 0.0,
     ) -> Schedule:
-        """Return who does which subtask when; ``budget_s`` seconds are spent on improving a first schedule."""
+        """Return who does which subtask when, around what members are ``busy`` with elsewhere.
+
+        ``budget_s`` seconds are spent on improving a first schedule.
+        """
         subtasks = plan.subtasks if isinstance(plan, Plan) else list(plan)
-        return schedule(subtasks, members, budget_s=budget_s)
+        return schedule(subtasks, members, busy=busy, budget_s=budget_s)
 
     def replan(
         self,

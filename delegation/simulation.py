@@ -24,6 +24,7 @@ from delegation.problem import presence
 from delegation.schedule import schedule
 from delegation.squad import Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Task
+from delegation.workload import Claim, taken_by
 
 __all__ = ["SimulationResult", "Worked", "simulate"]
 
@@ -139,7 +140,20 @@ class _Open:
     weight: int
     plan: Plan
     board: Board
-    spans: dict[str, tuple[str, float, float]]  # planned and not ended: subtask id to member id, start, finish
+    spans: dict[str, tuple[float, float]]  # by subtask id: planned start and finish
+    begun: dict[str, float] = field(default_factory=dict)  # by subtask id: when work on it began
+
+    def claims(self, now: float) -> list[Claim]:
+        """Return what is left to do, and with whom it is by now."""
+        return [
+            Claim(
+                member_id=self.board.owner(one) or "",
+                start=self.spans[one][0] - now,
+                finish=self.spans[one][1] - now,
+                worked=now - self.begun[one] if one in self.begun else None,
+            )
+            for one in self.board.remaining
+        ]
 
 
 @dataclass
@@ -181,11 +195,11 @@ class _Run:
 
     def _arrive(self, number: int, plan: Plan, weight: int) -> None:
         now = self.now
-        squad = [_as_seen(one, now) for one in self.members]
-        busy = [(who, start - now, finish - now) for task in self.open for who, start, finish in task.spans.values()]
+        squad = [one.later(now) for one in self.members]
+        busy = [span for task in self.open for span in taken_by(task.claims(now))]
         planned = schedule(plan.subtasks, squad, policy=self.policy, busy=busy)
         board = Board(plan, planned, self.members, max_refusals=self.max_refusals)
-        spans = {one.subtask_id: (one.member_id, now + one.start, now + one.finish) for one in planned.assignments}
+        spans = {one.subtask_id: (now + one.start, now + one.finish) for one in planned.assignments}
         self.open.append(_Open(number, now, weight, plan, board, spans))
         self.open.sort(key=lambda task: (-task.weight, task.number))
 
@@ -234,13 +248,12 @@ class _Run:
             )
         )
         self.counts["reworks"] += reworks
-        task.spans[subtask.id] = (member_id, self.now, self.now + subtask.effort)
+        task.begun[subtask.id] = self.now
         self._later(self.now + hours, lambda: self._finish(member_id, task, subtask, fails))
 
     def _finish(self, member_id: str, task: _Open, subtask: Subtask, fails: bool) -> None:  # noqa: FBT001
         self.hands[member_id] += 1
         self.makespan = self.now
-        task.spans.pop(subtask.id, None)
         self.counts["failures" if fails else "done"] += 1
         task.board.finish(subtask.id, OutcomeStatus.FAILED if fails else OutcomeStatus.DONE, by=member_id)
 
@@ -274,9 +287,3 @@ class _Run:
             for one in self.members
         }
         return {who: worked / room[who] if room[who] else 0.0 for who, worked in hours.items()}
-
-
-def _as_seen(member: SquadMember, now: float) -> SquadMember:
-    """Return the member with its times counted from a later moment."""
-    leave = tuple((start - now, finish - now) for start, finish in member.leave)
-    return member.model_copy(update={"available_from": max(member.available_from - now, 0.0), "leave": leave})

@@ -65,6 +65,13 @@ class SquadMember(BaseModel):
                 raise ValueError(f"a leave from {start} to {finish} is none: give finite hours, the start first")
         return spans
 
+    def later(self, hours: float) -> Self:
+        """Return the member as it is so many hours from now, with its times counted from then."""
+        if not hours or not (self.available_from or self.leave):
+            return self
+        leave = tuple((start - hours, finish - hours) for start, finish in self.leave)
+        return self.model_copy(update={"available_from": max(self.available_from - hours, 0.0), "leave": leave})
+
 
 class Squad(BaseModel):
     """A named group of members with distinct ids."""

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from delegation import Approval, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
 from graph.asking import assignments_told
 from graph.consulting import consult
+from graph.hours import busy_hours, members_at
 from graph.lifecycle import WorkflowState
 from graph.step import Decided, Step
-from persistence import Effects, Handover
+from persistence import Effects, Handover, load_workload, utc_now
 
 T = TypeVar("T")
 
@@ -94,8 +95,10 @@ class Groundwork:
 
         Where all of it ``waits`` for a human, nobody is told yet to take anything.
         """
-        plan, members = await self.plan(), self.step.facts.squad.members
-        proposal = self.step.services.delegation.assign(plan, members)
+        plan, now = await self.plan(), utc_now()
+        members = members_at(self.step.facts, now)
+        elsewhere = await self.step.database.read(lambda connection: load_workload(connection, self.step.execution_id))
+        proposal = self.step.services.delegation.assign(plan, members, busy=busy_hours(elsewhere, now))
         self._say_proposal(proposal, plan)
         approval = await self._approval(proposal, plan, members)
         if approval.approved and not waits:

@@ -37,6 +37,7 @@ from persistence.services import SquadService, TaskExecutionService, TaskService
 from persistence.threads import copy_on_thread, execution_on_thread, started_under
 from persistence.unit import after_commit, database_of, fresh, is_idle, on_session, unit
 from persistence.work import EarlierWork, load_earlier_work, load_present_work, load_work
+from persistence.workload import Elsewhere, Given, load_workload
 
 __all__ = [
     "Assigned",
@@ -47,7 +48,9 @@ __all__ = [
     "Dossier",
     "EarlierWork",
     "Effects",
+    "Elsewhere",
     "Facts",
+    "Given",
     "Handover",
     "Intent",
     "Move",
@@ -97,6 +100,7 @@ __all__ = [
     "load_transition",
     "load_transitions",
     "load_work",
+    "load_workload",
     "mark_started",
     "next_request",
     "note_failed_intent",

@@ -56,6 +56,8 @@ class Facts:
     task_id: UUID
     task: Task
     squad: Squad
+    squad_at: datetime
+    """When the squad was stored: its members' hours count from then."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,10 @@ def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
 def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     """Return the task and the squad of an execution's row."""
     task = connection.execute(_by_id(TaskRow), {"key": execution.task_id}).one()
-    name = connection.execute(_by_id(SquadRow), {"key": execution.squad_id}).one().name
+    stored = connection.execute(_by_id(SquadRow), {"key": execution.squad_id}).one()
     members = connection.execute(_members(), {"squad": execution.squad_id})
-    squad = Squad(name=name, members=[member_of(one) for one in members])
-    return Facts(execution.task_id, task_of(task), squad)
+    squad = Squad(name=stored.name, members=[member_of(one) for one in members])
+    return Facts(execution.task_id, task_of(task), squad, stored.created_at)
 
 
 def load_move(connection: Connection, task_id: str, execution_id: UUID | None = None) -> Row[Any] | None:

@@ -88,6 +88,7 @@ class ExecutionRow(Base):
         state_check("status", "status"),
         Index("uq_executions_open_task", "task_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
         Index("uq_executions_open_thread", "thread_id", unique=True, sqlite_where=OPEN, postgresql_where=OPEN),
+        Index("ix_executions_open_squad", "squad_id", sqlite_where=OPEN, postgresql_where=OPEN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
