@@ -5,7 +5,7 @@ of three places: done, remaining (it can still run, or is at work) or stuck (it 
 """
 
 import heapq
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from delegation.dependencies import check
 from delegation.eligibility import fits, is_specialist, role_distance
@@ -32,6 +32,7 @@ class Board:
             same, but nobody waits for it in this round.
         refusals: Who has refused each subtask so far, by subtask id.
         max_refusals: How many refusals a subtask survives; one more, and it counts as blocked.
+        away: Asked whenever work is handed over: who is on leave then. They get it only where nobody else may do it.
 
     Raises:
         PlanError: The plan contradicts itself.
@@ -47,12 +48,14 @@ class Board:
         present: Collection[str] | None = None,
         refusals: Mapping[str, Collection[str]] = {},
         max_refusals: int = 3,
+        away: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._net = check(plan.subtasks)
         self._subtasks = self._net.subtasks
         self._members = {member.id: member for member in members}
         self._present = frozenset(self._members if present is None else present)
         self._max_refusals = max_refusals
+        self._away = away
         count = len(self._subtasks)
         self._status: list[OutcomeStatus | None] = [None] * count
         self._why: list[str | None] = [None] * count  # why it cannot run, where it cannot
@@ -88,9 +91,10 @@ class Board:
     def finish(self, subtask_id: str, status: OutcomeStatus, *, by: str) -> str | None:
         """Record how a subtask ended.
 
-        After a refusal it goes to the next best fitting member that has not refused it, whose id is returned: exact
-        role before stand-in, then a specialist, then least remaining load, then id. None when nobody is left or it was
-        refused too often, and then it counts as blocked. For every other status the result is None.
+        After a refusal it goes to the next best fitting member that has not refused it, whose id is returned: who is
+        there before who is away, then exact role before stand-in, then a specialist, then least remaining load, then
+        id. None when nobody is left or it was refused too often, and then it counts as blocked. For every other status
+        the result is None.
 
         Raises:
             PlanError: The subtask is not in the plan, or has ended otherwise already.
@@ -248,9 +252,11 @@ class Board:
             self._status[at] = OutcomeStatus.BLOCKED
             self._stop(at, f"blocked: {self._why_blocked(at, any_able=bool(able))}")
             return None
+        away = self._away()
         chosen = min(
             able,
             key=lambda one: (
+                one.id in away,
                 role_distance(one.role, subtask.role),
                 not is_specialist(one, subtask),
                 round(self._load[one.id] / one.capacity, 9),

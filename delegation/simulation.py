@@ -198,7 +198,7 @@ class _Run:
         squad = [one.later(now) for one in self.members]
         busy = [span for task in self.open for span in taken_by(task.claims(now))]
         planned = schedule(plan.subtasks, squad, policy=self.policy, busy=busy)
-        board = Board(plan, planned, self.members, max_refusals=self.max_refusals)
+        board = Board(plan, planned, self.members, max_refusals=self.max_refusals, away=self._away)
         spans = {one.subtask_id: (now + one.start, now + one.finish) for one in planned.assignments}
         self.open.append(_Open(number, now, weight, plan, board, spans))
         self.open.sort(key=lambda task: (-task.weight, task.number))
@@ -217,6 +217,9 @@ class _Run:
             if task.board.is_over:
                 self._close(task)
         self.open = [task for task in self.open if not task.board.is_over]
+
+    def _away(self) -> set[str]:
+        return {member.id for member in self.members if self._stays(member) < 0.0}
 
     def _stays(self, member: SquadMember) -> float:
         """Return for how many hours from now on the member is there; less than 0 while it is away."""

@@ -20,12 +20,13 @@ from graph.checkpoints import board_checkpoint, who_left
 from graph.closing import closing
 from graph.context import RunSettings
 from graph.groundwork import Groundwork
+from graph.hours import away_at
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Opening
 from graph.services import Services
 from graph.state import BoardState, MemberTurn, encode
 from graph.step import Step, honour_requests, open_step
-from persistence import guard, store_effects
+from persistence import guard, store_effects, utc_now
 
 __all__ = ["build_board_graph"]
 
@@ -198,6 +199,7 @@ def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[s
         sent_back=[one.subtask_id for one in step.state.get("findings") or [] if one.subtask_id],
         max_refusals=step.settings.max_refusals,
         present=present,
+        away=lambda: away_at(step.facts, utc_now()),
     )
 
 

@@ -1,6 +1,6 @@
 """What the database knows of a board, and the rules' board that follows from it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +46,7 @@ class BoardFacts:
         sent_back: Collection[str],
         max_refusals: int,
         present: Collection[str] | None = None,
+        away: Callable[[], Collection[str]] = frozenset,
     ) -> Board:
         """Return the rules' board.
 
@@ -57,6 +58,7 @@ class BoardFacts:
             sent_back: ids of the subtasks that a review or test sent back before this round.
             max_refusals: how many members may refuse a subtask.
             present: the members whose turn it is in this opening; None means all.
+            away: who is on leave at the moment.
         """
         given = [
             Assignment(subtask_id=one.subtask_id, member_id=one.member_id, start=one.start, finish=one.finish)
@@ -70,6 +72,7 @@ class BoardFacts:
             present=present,
             refusals=self.refusals(since),
             max_refusals=max_refusals,
+            away=away,
         )
 
     def outcomes(self, round_: int, findings: Collection[str], since: int = 1) -> dict[str, OutcomeStatus]:

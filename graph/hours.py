@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from delegation import SquadMember
-from delegation.problem import Span
+from delegation.problem import Span, presence
 from delegation.workload import Claim, taken_by
 from persistence import Elsewhere, Facts
 
-__all__ = ["busy_hours", "hours_between", "members_at"]
+__all__ = ["away_at", "busy_hours", "hours_between", "members_at"]
 
 _MINUTES = 60
 
@@ -26,6 +26,11 @@ def members_at(facts: Facts, now: datetime) -> list[SquadMember]:
     """Return the squad's members with their times counted from now instead of from when the squad was stored."""
     hours = max(hours_between(facts.squad_at, now), 0.0)
     return [member.later(hours) for member in facts.squad.members]
+
+
+def away_at(facts: Facts, now: datetime) -> set[str]:
+    """Return the ids of the members who are on leave now, or not there yet."""
+    return {member.id for member in members_at(facts, now) if presence(member)[0][0] > 0.0}
 
 
 def busy_hours(elsewhere: Iterable[Elsewhere], now: datetime) -> list[Span]:

@@ -95,6 +95,19 @@ def test_a_refusal_goes_to_the_exact_role_then_the_least_load_then_the_id():
     assert it.owner("S1") == "lead"
 
 
+def test_who_is_on_leave_is_handed_work_only_where_nobody_else_may_do_it():
+    away = {"b", "c"}
+    squad = [*members("a", "b", "c"), SquadMember(id="lead", name="lead", role=Role.TECH_LEAD)]
+    it = board([sub("S1", role="backend_developer")], {"S1": "a"}, squad, away=lambda: away)
+    assert it.take("a").id == "S1"
+    assert it.finish("S1", REFUSED, by="a") == "lead"
+    assert it.take("lead").id == "S1"
+    away.discard("c")
+    assert it.finish("S1", REFUSED, by="lead") == "c"
+    assert it.take("c").id == "S1"
+    assert it.finish("S1", REFUSED, by="c") == "b"
+
+
 def test_refusals_are_bounded():
     it = board([sub("S1")], {"S1": "a"}, members("a", "b", "c"), max_refusals=1)
     assert it.finish("S1", REFUSED, by="a") == "b"

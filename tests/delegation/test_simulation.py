@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from plan_checker import may, problems
 
 from delegation import InputError, Plan, PlanError, Role, Squad, SquadMember, Subtask, Task, simulate
+from delegation.luck import Luck
 
 
 def members(*ids, **fields):
@@ -85,6 +86,14 @@ def test_failures_stop_their_subtree_alone():
 def test_refusals_are_bounded_and_cost_no_time():
     result = simulate([[sub("a")]], members(*"abcdefgh"), refusal=1.0, max_refusals=3)
     assert (result.refusals, result.stuck, result.makespan) == (4, 1, 0)
+
+
+def test_what_is_refused_goes_to_somebody_who_is_there():
+    work, squad = sub("s", 2), [*members("a"), *members("b", leave=[(0, 9)]), *members("c")]
+    luck = (Luck(seed, 0, 0, 0, 0.5) for seed in range(99))
+    seed = next(one.seed for one in luck if [one.refuses(0, work, who) for who in "abc"] == [True, False, False])
+    result = simulate([[work]], squad, seed=seed, error=0, refusal=0.5)
+    assert [(one.member_id, one.start) for one in result.worked] == [("c", 0)]
 
 
 def test_reworks_add_hours():

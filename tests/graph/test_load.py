@@ -7,9 +7,9 @@ from uuid import UUID
 from scripted import all_roles, done
 from sqlalchemy import text
 
-from delegation import Role, Squad, SquadMember, Task
+from delegation import Outcome, OutcomeStatus, Role, Squad, SquadMember, Task
 from graph import RunSettings, TaskOrchestrator
-from graph.hours import hours_between, members_at
+from graph.hours import away_at, hours_between, members_at
 from persistence import Facts, load_assignments, utc_now
 
 HUMAN = RunSettings(approval="human")
@@ -107,6 +107,33 @@ async def test_a_member_at_work_for_another_execution_is_taken_for_what_is_left(
     assert summary["status"] == "completed"
     assert (await assigned(database, first))["S1"].member_id == "ada"
     assert second[0]["S1"].member_id == "bob"
+
+
+async def test_what_is_refused_goes_to_somebody_who_is_there(database, store):
+    async def refuses_once(brief):
+        if brief.subtask.id == "S1" and brief.member.id == "ada":
+            return Outcome(status=OutcomeStatus.REFUSED, note="not mine")
+        return done(brief)
+
+    lead = SquadMember(id="lead", name="lead", role=Role.TECH_LEAD)
+    squad = squad_with(developer("ada"), developer("bob", leave=[(0, 9)]), lead)
+    stored = await store(database, task=TASK, squad=squad)
+    orchestrator = TaskOrchestrator(database=database, agents=all_roles(refuses_once))
+    async with database.session() as db:
+        key = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    summary = await orchestrator.run(key)
+    assert summary["status"] == "completed"
+    assert {one["id"]: one["member"] for one in summary["subtasks"]}["S1"] == "lead"
+
+
+def test_who_is_away_comes_back():
+    now = utc_now()
+    squad = squad_with(developer("ada", available_from=3), developer("bob", leave=[(2, 5)]))
+
+    def away(hours: float) -> set[str]:
+        return away_at(Facts(UUID(int=1), TASK, squad, now - timedelta(hours=hours)), now)
+
+    assert [away(hours) for hours in (0, 2, 3, 5)] == [{"ada"}, {"ada", "bob"}, {"bob"}, set()]
 
 
 def test_members_hours_count_from_when_the_squad_was_stored():
