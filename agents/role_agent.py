@@ -15,6 +15,7 @@ from delegation import (
     Deliverable,
     Finding,
     Outcome,
+    OutcomeStatus,
     Plan,
     Requirements,
     Review,
@@ -27,7 +28,18 @@ from delegation import (
     TestReport,
 )
 
-__all__ = ["Brief", "ProjectManager", "RoleAgent", "TechLead", "Tester"]
+__all__ = ["Brief", "ProjectManager", "RoleAgent", "TechLead", "Tester", "Unfinished"]
+
+
+class Unfinished(BaseModel):
+    """What a member had made of a subtask when its work on it ended without being done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    member_id: str
+    status: OutcomeStatus
+    note: str = Field(default="", description="Why: the reason of a refusal, the question, the error.")
+    deliverable: Deliverable | None = None
 
 
 class Brief(BaseModel):
@@ -46,6 +58,9 @@ class Brief(BaseModel):
     )
     findings: list[Finding] = Field(default=[], description="What an earlier review or test asked to mend here.")
     answers: list[str] = Field(default=[], description="What humans answered to questions about this subtask.")
+    so_far: list[Unfinished] = Field(
+        default=[], description="What was made of this subtask and left undone, by whomever, oldest first."
+    )
     attempt: int = Field(default=1, ge=1, description="1 for the first try, one more for each rework.")
 
 

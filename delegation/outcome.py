@@ -39,7 +39,9 @@ class Outcome(BaseModel):
 
     status: OutcomeStatus
     note: str = Field(default="", description="What happened: the summary, the reason of a refusal, the error.")
-    deliverable: Deliverable | None = None
+    deliverable: Deliverable | None = Field(
+        default=None, description="What was made; of a refusal, what was made so far: whoever takes over is handed it."
+    )
     question: str | None = Field(default=None, description="What a human must answer, where it is blocked.")
     messages: list[Message] = Field(default=[], description="What the member says meanwhile; stored with the outcome.")
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from agents import Unfinished
 from delegation import Assignment, Board, Deliverable, Gate, GateStatus, OutcomeStatus, Plan, Schedule, SquadMember
 from persistence import (
     Assigned,
@@ -101,6 +102,33 @@ class BoardFacts:
                 refused.setdefault(done.subtask_id, set()).add(done.member_id)
         return refused
 
+    def refused(self, subtask_id: str, since: int = 1) -> list[Done]:
+        """Return the refusals of a subtask since a human last said something about it, oldest first."""
+        return [
+            done
+            for done in self.of_plan(since)
+            if done.subtask_id == subtask_id
+            and done.outcome.status == OutcomeStatus.REFUSED
+            and not self._answered_since(done)
+        ]
+
+    def so_far(self, subtask_id: str, since: int = 1) -> list[Unfinished]:
+        """Return what was made of a subtask, and left undone, since it was last done; oldest first."""
+        left: list[Unfinished] = []
+        for done in self.of_plan(since):
+            if done.subtask_id != subtask_id:
+                continue
+            made = done.outcome
+            if made.status == OutcomeStatus.DONE:
+                left.clear()
+            else:
+                left.append(
+                    Unfinished(
+                        member_id=done.member_id, status=made.status, note=made.note, deliverable=made.deliverable
+                    )
+                )
+        return left
+
     def turns(self, subtask_id: str) -> int:
         """Return how often work on a subtask of that id has ended, whatever plan it was of."""
         return max((done.turn for done in self.work if done.subtask_id == subtask_id), default=0)
@@ -127,7 +155,8 @@ class BoardFacts:
 
     def deliverables(self, since: int) -> dict[str, Deliverable]:
         """Return the newest deliverable of each subtask that has one of that plan."""
-        delivered = [(done.subtask_id, done.outcome.deliverable) for done in self.of_plan(since)]
+        done = [one for one in self.of_plan(since) if one.outcome.status == OutcomeStatus.DONE]
+        delivered = [(one.subtask_id, one.outcome.deliverable) for one in done]
         return {subtask_id: deliverable for subtask_id, deliverable in delivered if deliverable}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from agents import Brief
-from delegation import EffectInDoubt, ExecutionBusy, Message, Outcome, OutcomeStatus, SquadMember, Subtask
+from delegation import EffectInDoubt, ExecutionBusy, Message, MessageType, Outcome, OutcomeStatus, SquadMember, Subtask
 from graph.consulting import Late, called, is_cancelled
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
@@ -124,6 +124,7 @@ class MemberAtWork:
         if successor:
             reason = f"{self.member.id} refused: {done.outcome.note}"
             effects.handovers = [Handover(subtask.id, successor, 0.0, subtask.effort, reason)]
+            effects.messages.append(self._handed_over(subtask, successor, reason))
 
         def store(connection: Connection) -> None:
             guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
@@ -133,6 +134,17 @@ class MemberAtWork:
         if not refused:
             await self.board.finish(done)
         return successor
+
+    def _handed_over(self, subtask: Subtask, successor: str, reason: str) -> Message:
+        """Return the message by which whoever takes over is told."""
+        return Message(
+            execution_id=self.step.execution_id,
+            sender=self.member.id,
+            recipient=successor,
+            type=MessageType.TASK_ASSIGNMENT,
+            content=f"Please take {subtask.id}: {subtask.title} ({reason})",
+            metadata={"subtask_id": subtask.id, "start": 0.0, "finish": subtask.effort},
+        )
 
     async def _act(self, subtask: Subtask) -> Outcome:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
@@ -165,6 +177,7 @@ class MemberAtWork:
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
             findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
             answers=facts.answers(subtask.id),
+            so_far=facts.so_far(subtask.id, since),
             attempt=facts.attempts(subtask.id) + 1,
         )
 

@@ -1,6 +1,6 @@
 """The end of a round on the board: the standup, and where it goes on from here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delegation import (
@@ -24,7 +24,7 @@ from graph.groundwork import member_for
 from graph.lifecycle import WorkflowState
 from graph.outside import scope_of
 from graph.step import Decided, Step
-from persistence import Effects, load_doubts
+from persistence import Done, Effects, load_doubts
 
 __all__ = ["closing"]
 
@@ -46,7 +46,7 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
     failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
-    gates = [await _question(step, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
+    gates = [await _question(step, facts, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
     if failed and step.settings.on_failure == "fail" and not any(map(is_doubt, gates)):
         text = "; ".join(f"{one.id} ({one.title}) failed: {outcomes[one.id].note}" for one in failed)
         decided.to_state, decided.reason = WorkflowState.FAILED, text
@@ -57,12 +57,14 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     return decided
 
 
-async def _question(step: Step, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
+async def _question(step: Step, facts: BoardFacts, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
     """Return the question about a subtask that stands in its own way."""
     scope = scope_of(subtask.id, step.round)
     doubts = await step.database.read(lambda connection: load_doubts(connection, step.execution_id, scope))
     for name, error in doubts.items():
         return doubt_gate(scope, EffectInDoubt(name, error), next_state=step.node, subtask_id=subtask.id)
+    if refusals := facts.refused(subtask.id, step.state.get("since") or 1):
+        return _refused(subtask, why, refusals)
     note = outcome.note if outcome else why
     asked = outcome is not None and outcome.status == OutcomeStatus.BLOCKED
     return NewGate(
@@ -70,6 +72,23 @@ async def _question(step: Step, subtask: Subtask, why: str, outcome: Outcome | N
         question=f"{subtask.id} ({subtask.title}): {note or why}",
         reason=why,
         details=subtask.description,
+        subtask_id=subtask.id,
+        next_state=WorkflowState.IN_PROGRESS.value,
+    )
+
+
+def _refused(subtask: Subtask, why: str, refusals: Sequence[Done]) -> NewGate:
+    """Return the question about a subtask that nobody wants; once it is answered, whoever had it last tries again."""
+    last = refusals[-1]
+    return NewGate(
+        kind=GateKind.ESCALATION,
+        question=f"{subtask.id} ({subtask.title}) was {why.removeprefix('blocked: ')}. How should it be done?",
+        reason=why,
+        details=f"{subtask.description}\n\nOnce this is answered, {last.member_id} tries again, and is handed the "
+        "answer and what the others had made.".lstrip(),
+        attempted_solutions=[
+            f"{one.member_id} was asked, and refused: {one.outcome.note or 'no reason was given'}" for one in refusals
+        ],
         subtask_id=subtask.id,
         next_state=WorkflowState.IN_PROGRESS.value,
     )

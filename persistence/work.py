@@ -28,13 +28,14 @@ def load_work(connection: Connection, execution_id: UUID) -> list[Done]:
 def load_present_work(connection: Connection, execution_id: UUID) -> list[Done]:
     """Return the outcomes that still say something, oldest first.
 
-    These are each subtask's newest, its newest that has a deliverable, and every refusal. What earlier rounds of rework
-    left behind is not read, so a board is opened as fast after a thousand rounds as after ten.
+    These are each subtask's newest, its newest that is done and has a deliverable, and every refusal. What earlier
+    rounds of rework left behind is not read, so a board is opened as fast after a thousand rounds as after ten.
     """
     found = list(connection.execute(_present(), {"execution": execution_id}))
     newest = {one.subtask_id: one for one in sorted(found, key=lambda one: one.turn)}
     for one in newest.values():
-        if one.deliverable is None and one.turn > 1:
+        is_delivered = one.deliverable is not None and one.status == OutcomeStatus.DONE
+        if not is_delivered and one.turn > 1:
             mine = {"execution": execution_id, "subtask": one.subtask_id}
             found += connection.execute(_delivered(), mine).all()
     return [_done(one) for one in sorted(found, key=lambda one: (one.at, one.turn))]
@@ -91,5 +92,6 @@ def _present() -> Select[Any]:
 @cache
 def _delivered() -> Select[Any]:
     mine = (_row.c.execution_id == bindparam("execution"), _row.c.subtask_id == bindparam("subtask"))
-    delivered = select(_row).where(*mine, _row.c.deliverable.is_not(None))
+    done = _row.c.status == OutcomeStatus.DONE.value
+    delivered = select(_row).where(*mine, done, _row.c.deliverable.is_not(None))
     return delivered.order_by(_row.c.turn.desc()).limit(1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from agents.role_agent import Brief
+from agents.role_agent import Brief, Unfinished
 from agents.rules.document import Document, bullets
 from agents.rules.quoting import block, code, inline
 from agents.rules.sources import Sources
@@ -45,7 +45,17 @@ def _heard(brief: Brief, document: Document) -> None:
             where = "the criterion is not one of this subtask's; the plan has to give it to a subtask"
         lines.append(f"- “{inline(finding.message)}” ({finding.severity}): {where}.")
     document.section("Answers to findings", lines, empty="", share=2_500)
+    document.section("What was made of it before", list(map(_left, brief.so_far)), empty="", share=2_500)
     document.section("What people answered to questions", bullets(brief.answers), empty="", share=1_500)
+
+
+def _left(one: Unfinished) -> str:
+    """Say what a member left undone and why, and quote what it had made."""
+    why = f": “{inline(one.note)}”" if one.note else ""
+    told = f"- {inline(one.member_id, 80)} left it {one.status.value}{why}"
+    if one.deliverable is None:
+        return f"{told}; nothing was handed over."
+    return f"{told}. So far, “{inline(one.deliverable.title, 160)}”:\n\n{block(one.deliverable.body, 1_000)}\n"
 
 
 def _criteria(brief: Brief, document: Document, heading: str = "Criteria to meet") -> None:
