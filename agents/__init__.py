@@ -4,7 +4,7 @@ from agents.context_manager import ContextManager
 from agents.effects import effect
 from agents.member_context import ContextKind, ContextPart, MemberContext
 from agents.message_bus import MessageBus
-from agents.role_agent import Brief, ProjectManager, RoleAgent, TechLead, Tester, Unfinished
+from agents.role_agent import Answering, Brief, ProjectManager, RoleAgent, TechLead, Tester, Unfinished
 from agents.roster import Roster
 from agents.rules import rule_based_agents
 from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
@@ -23,6 +23,7 @@ from agents.surroundings import (
 
 __all__ = [
     "AnswerJournal",
+    "Answering",
     "Brief",
     "Colleagues",
     "ContextKind",

@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from agents.store import MemoryMessageStore, MessageStore
 from agents.subscription import Handler, Subscription, in_delivery
-from delegation import InputError, Message, MessageType
+from delegation import InputError, Message, MessageType, check_message
 
 __all__ = ["MessageBus"]
 
@@ -58,8 +58,8 @@ class MessageBus:
         """Store a message to one member and deliver it.
 
         Raises:
-            InputError: The type or the execution's id is none, sender, recipient or content is not text, or the
-                metadata is not JSON.
+            InputError: The type or the execution's id is none, sender, recipient or content is not text or says
+                nothing, or the metadata is not JSON or not what the type needs.
         """
         if not isinstance(recipient, str) or not recipient:
             raise InputError("a message needs a recipient", hint="use broadcast_message to reach everybody")
@@ -111,25 +111,30 @@ class MessageBus:
         execution_id: UUID | str | None = None,
         *,
         between: tuple[str, str] | None = None,
+        member_id: str | None = None,
         limit: int | None = None,
     ) -> list[Message]:
         """Return what was said in an execution, between two members, or both, oldest first; of more the newest.
 
-        Between two members means what each said to the other by name, broadcasts left out.
+        Between two members means what each said to the other by name, broadcasts left out. With ``member_id`` it is
+        what that member said and heard, broadcasts included.
 
         Raises:
-            InputError: Neither is given, the id is none, or the limit is negative.
+            InputError: Neither execution nor pair is given, the id is none, or the limit is negative.
         """
         if execution_id is None and between is None:
             raise InputError(
                 "a conversation needs an execution or two members", hint="get_messages() returns everything"
             )
         wanted, at_most = _execution_id(execution_id), _limit(limit)
-        if between is None:
+        if between is None and member_id is None:
             return await self._store.load(wanted, limit=at_most)
-        one, other = between
-        pairs = {(one, other), (other, one)}
-        said = [each for each in await self._store.load(wanted) if (each.sender, each.recipient) in pairs]
+        said = await self._store.load(wanted)
+        if between is not None:
+            one, other = between
+            said = [each for each in said if (each.sender, each.recipient) in {(one, other), (other, one)}]
+        if member_id is not None:
+            said = [each for each in said if each.sender == member_id or each.recipient in {member_id, None}]
         return said if at_most is None else said[max(len(said) - at_most, 0) :]
 
     def subscribe(
@@ -199,6 +204,7 @@ class MessageBus:
                 metadata=metadata or {},
             )
             message.model_dump_json()  # what is no JSON, or no Unicode, could not be stored
+            check_message(message)
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"not a message: {first['loc'][0]}: {first['msg']}") from None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from delegation import (
     Approval,
+    BoardStatus,
     Deliverable,
     Finding,
     Outcome,
@@ -19,6 +20,7 @@ from delegation import (
     Plan,
     Requirements,
     Review,
+    ReviewRequest,
     Role,
     Schedule,
     SquadMember,
@@ -28,7 +30,7 @@ from delegation import (
     TestReport,
 )
 
-__all__ = ["Brief", "ProjectManager", "RoleAgent", "TechLead", "Tester", "Unfinished"]
+__all__ = ["Answering", "Brief", "ProjectManager", "RoleAgent", "TechLead", "Tester", "Unfinished"]
 
 
 class Unfinished(BaseModel):
@@ -76,6 +78,19 @@ class RoleAgent(Protocol):
 
 
 @runtime_checkable
+class Answering(Protocol):
+    """An agent that answers its colleagues' questions, also while it works."""
+
+    async def answer(self, question: str, brief: Brief) -> str | None:
+        """Answer from what is known, or return None.
+
+        ``brief`` is of the subtask that the question is about, with the asked member in it, and with all deliverables
+        that there are so far as its inputs.
+        """
+        ...
+
+
+@runtime_checkable
 class ProjectManager(RoleAgent, Protocol):
     """The judgements that the project manager makes."""
 
@@ -91,8 +106,10 @@ class ProjectManager(RoleAgent, Protocol):
         """Approve the proposed assignments, swap members with a reason, or refuse."""
         ...
 
-    async def standup(self, plan: Plan, outcomes: Mapping[str, Outcome]) -> Standup:
-        """Sum up a round on the board from its facts; ``outcomes`` is by subtask id."""
+    async def standup(
+        self, plan: Plan, outcomes: Mapping[str, Outcome], *, board: BoardStatus | None = None
+    ) -> Standup:
+        """Sum up the board from its facts; ``outcomes`` is by subtask id. An agent may do without ``board``."""
         ...
 
 
@@ -108,8 +125,19 @@ class TechLead(RoleAgent, Protocol):
         """Return the plan with an effort and a range for each subtask, in hours."""
         ...
 
-    async def review(self, plan: Plan, requirements: Requirements, outcomes: Mapping[str, Outcome]) -> Review:
-        """Check the deliverables against plan and criteria; a finding sends its subtask back."""
+    async def review(
+        self,
+        plan: Plan,
+        requirements: Requirements,
+        outcomes: Mapping[str, Outcome],
+        *,
+        request: ReviewRequest | None = None,
+    ) -> Review:
+        """Check the deliverables against plan and criteria; with ``changes_requested`` findings send subtasks back.
+
+        ``request`` holds what the round before was sent back for: a review says for each whether it was met. An agent
+        may do without it; then a finding counts as met unless it is found again.
+        """
         ...
 
 

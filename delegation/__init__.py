@@ -31,16 +31,8 @@ from delegation.errors import (
 from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
 from delegation.json_values import json_object, validated
 from delegation.message import Message, MessageType
-from delegation.outcome import (
-    Deliverable,
-    Finding,
-    Outcome,
-    OutcomeStatus,
-    Review,
-    Standup,
-    TestReport,
-    TestResult,
-)
+from delegation.message_contents import check_message
+from delegation.outcome import Deliverable, Outcome, OutcomeStatus, TestReport, TestResult
 from delegation.plan import (
     Approval,
     Assignment,
@@ -59,9 +51,21 @@ from delegation.plan_check import check_plan
 from delegation.policies import OrderPolicy
 from delegation.reasons import Alternative, Candidate, Explanation, Report, Weights
 from delegation.replan import Change, Progress, Replan, Running, replan
+from delegation.review import ChangeStats, Finding, FindingCheck, Review, ReviewRequest, ReviewVerdict
 from delegation.schedule import schedule
 from delegation.simulation import SimulationResult, Worked, simulate
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
+from delegation.standup import (
+    BoardBlocker,
+    BoardStatus,
+    Doing,
+    MemberStatus,
+    Risk,
+    Standup,
+    StandupAction,
+    Velocity,
+    board_status,
+)
 from delegation.task import PRIORITY_WEIGHT, Priority, Task
 
 __all__ = [
@@ -75,9 +79,12 @@ __all__ = [
     "Approval",
     "Assignment",
     "Board",
+    "BoardBlocker",
+    "BoardStatus",
     "BudgetSpent",
     "Candidate",
     "Change",
+    "ChangeStats",
     "ConfigurationError",
     "Criterion",
     "DatabaseError",
@@ -86,11 +93,13 @@ __all__ = [
     "DefinitionChanged",
     "DelegationEngine",
     "Deliverable",
+    "Doing",
     "EffectInDoubt",
     "ExecutionBusy",
     "ExecutionExists",
     "Explanation",
     "Finding",
+    "FindingCheck",
     "Gate",
     "GateError",
     "GateKind",
@@ -98,6 +107,7 @@ __all__ = [
     "HandsRefused",
     "InputError",
     "InvalidTransition",
+    "MemberStatus",
     "Message",
     "MessageType",
     "NewGate",
@@ -114,6 +124,9 @@ __all__ = [
     "Report",
     "Requirements",
     "Review",
+    "ReviewRequest",
+    "ReviewVerdict",
+    "Risk",
     "Role",
     "Running",
     "Schedule",
@@ -123,6 +136,7 @@ __all__ = [
     "SquadMember",
     "StaleTransition",
     "Standup",
+    "StandupAction",
     "Subtask",
     "SubtaskKind",
     "Task",
@@ -131,8 +145,11 @@ __all__ = [
     "TestReport",
     "TestResult",
     "Unassigned",
+    "Velocity",
     "Weights",
     "Worked",
+    "board_status",
+    "check_message",
     "check_plan",
     "digest_of",
     "fits",

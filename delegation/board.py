@@ -119,6 +119,25 @@ class Board:
         if self._taken.pop(at, None) is not None:
             self._offer(at)
 
+    def takers(self, subtask_id: str) -> list[str]:
+        """Return who may take a subtask over from its owner now, best first; nobody what is at work or has ended."""
+        at = self._at(subtask_id)
+        if at in self._taken or not self._runs(at):
+            return []
+        here = self._present.difference({self._owner[at]}, self._away())
+        able = [one for one in self._members.values() if one.id in here and self._may_get(one, at)]
+        return [one.id for one in sorted(able, key=self._preference(at))]
+
+    def reassign(self, subtask_id: str, to: str) -> bool:
+        """Hand a subtask that nobody has begun to one of its takers; False, and nothing changed, where it is none."""
+        if to not in self.takers(subtask_id):
+            return False
+        at = self._at(subtask_id)
+        self._ready_here.discard(at)
+        self._own(at, to)
+        self._offer(at)
+        return True
+
     def may_leave(self, member_id: str) -> bool:
         """Tell whether waiting is pointless for the member in this round.
 
@@ -252,20 +271,20 @@ class Board:
             self._status[at] = OutcomeStatus.BLOCKED
             self._stop(at, f"blocked: {self._why_blocked(at, any_able=bool(able))}")
             return None
-        away = self._away()
-        chosen = min(
-            able,
-            key=lambda one: (
-                one.id in away,
-                role_distance(one.role, subtask.role),
-                not is_specialist(one, subtask),
-                round(self._load[one.id] / one.capacity, 9),
-                one.id,
-            ),
-        )
+        chosen = min(able, key=self._preference(at))
         self._own(at, chosen.id)
         self._offer(at)
         return chosen.id
+
+    def _preference(self, at: int) -> Callable[[SquadMember], tuple[bool, int, bool, float, str]]:
+        """Return the key by which those who may do a subtask are ranked, best first."""
+        subtask, away = self._subtasks[at], self._away()
+
+        def rank(one: SquadMember) -> tuple[bool, int, bool, float, str]:
+            distance, load = role_distance(one.role, subtask.role) or 0, round(self._load[one.id] / one.capacity, 9)
+            return one.id in away, distance, not is_specialist(one, subtask), load, one.id
+
+        return rank
 
     def _why_blocked(self, at: int, *, any_able: bool) -> str:
         refused = sorted(self._refused[at])

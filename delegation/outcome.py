@@ -1,13 +1,13 @@
-"""What comes back from work and from checking it: deliverables, outcomes, findings, reports."""
+"""What comes back from work and from testing it: deliverables, outcomes, reports."""
 
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from delegation.message import Message
+from delegation.review import Finding
 
-__all__ = ["Deliverable", "Finding", "Outcome", "OutcomeStatus", "Review", "Standup", "TestReport", "TestResult"]
+__all__ = ["Deliverable", "Outcome", "OutcomeStatus", "TestReport", "TestResult"]
 
 
 class OutcomeStatus(StrEnum):
@@ -46,27 +46,6 @@ class Outcome(BaseModel):
     messages: list[Message] = Field(default=[], description="What the member says meanwhile; stored with the outcome.")
 
 
-class Finding(BaseModel):
-    """Something that a check found wanting, addressed to the subtask that has to mend it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    subtask_id: str | None
-    criterion: str | None = None
-    severity: Literal["low", "medium", "high"] = "high"
-    message: str
-
-
-class Review(BaseModel):
-    """The tech lead's verdict on the deliverables of a round."""
-
-    model_config = ConfigDict(frozen=True)
-
-    approved: bool
-    findings: list[Finding] = []
-    summary: str = ""
-
-
 class TestResult(BaseModel):
     """One test case, executed, with the evidence named as what it is."""
 
@@ -90,12 +69,3 @@ class TestReport(BaseModel):
     passed: bool
     results: list[TestResult] = []
     findings: list[Finding] = []
-
-
-class Standup(BaseModel):
-    """The project manager's account of a round on the board, from the board's facts."""
-
-    model_config = ConfigDict(frozen=True)
-
-    summary: str
-    blockers: list[str] = []

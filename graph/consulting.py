@@ -1,8 +1,10 @@
 """Calling an agent: again where its trouble may pass, within a time limit, and checked for what it gives back."""
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -14,7 +16,7 @@ from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.step import Step
 
-__all__ = ["Late", "called", "consult", "is_cancelled", "is_passing"]
+__all__ = ["Late", "called", "consult", "is_cancelled", "is_passing", "takes"]
 
 T = TypeVar("T")
 
@@ -112,17 +114,24 @@ def _again(error: BaseException) -> bool:
     return is_passing(error) and not is_cancelled()
 
 
-async def consult(step: Step, agent: RoleAgent, judgement: str, *given: Any, returns: type[T]) -> T:
+async def consult(
+    step: Step, agent: RoleAgent, judgement: str, *given: Any, returns: type[T], offered: Mapping[str, Any] = {}
+) -> T:
     """Have an agent judge, by the name of its method, and return its judgement.
+
+    Of what is ``offered`` by name it gets what its method takes: an agent of a user's own may do without.
 
     Raises:
         AgentFailed: it raised, was late, or gave back something else than ``returns``.
         EffectInDoubt: an outside effect of its was begun before, and nobody knows whether it happened.
     """
     who = f"{agent.role}'s {judgement}"
+    judge = getattr(agent, judgement)
+    if offered:
+        judge = partial(judge, **{name: value for name, value in offered.items() if takes(judge, name)})
     outside = Outside(step, scope_of(step.node, step.round))
     try:
-        found: Any = await called(step.settings, outside, getattr(agent, judgement), *given)
+        found: Any = await called(step.settings, outside, judge, *given)
     except EffectInDoubt:
         raise
     except asyncio.CancelledError as error:
@@ -140,6 +149,18 @@ async def consult(step: Step, agent: RoleAgent, judgement: str, *given: Any, ret
     if not isinstance(found, returns):
         raise AgentFailed(f"{who} gave back {type(found).__name__}, which is no {returns.__name__}")
     return found
+
+
+def takes(method: Callable[..., Any], name: str) -> bool:
+    """Tell whether a method can be given an argument of that name."""
+    try:
+        parameters = inspect.signature(method).parameters
+    except (TypeError, ValueError):  # some callables do not say what they take
+        return False
+    known = parameters.get(name)
+    if known is not None:
+        return known.kind in {known.KEYWORD_ONLY, known.POSITIONAL_OR_KEYWORD}
+    return any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 class Late(Exception):

@@ -2,6 +2,7 @@
 
 from agents.role_agent import Brief
 from agents.rules.deliverables import deliver
+from agents.rules.knowledge import answer_from
 from agents.rules.quoting import inline
 from delegation import Message, MessageType, Outcome, OutcomeStatus, Role
 
@@ -30,6 +31,10 @@ class RuleAgent:
             deliverable=deliverable,
             messages=[self._says(brief, "started", _start(brief)), self._says(brief, "done", _end(brief, note))],
         )
+
+    async def answer(self, question: str, brief: Brief) -> str | None:
+        """Answer a colleague with what requirements, deliverables and people's words say about it; else None."""
+        return answer_from(question, brief)
 
     def _says(self, brief: Brief, progress: str, content: str) -> Message:
         return Message(

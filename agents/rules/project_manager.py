@@ -5,7 +5,20 @@ from collections.abc import Mapping, Sequence
 from agents.rules.approval import approval_of
 from agents.rules.base import RuleAgent
 from agents.rules.quoting import inline
-from delegation import Approval, Outcome, OutcomeStatus, Plan, Requirements, Role, Schedule, SquadMember, Standup, Task
+from agents.rules.standup import actions_for, told_of
+from delegation import (
+    Approval,
+    BoardStatus,
+    Outcome,
+    OutcomeStatus,
+    Plan,
+    Requirements,
+    Role,
+    Schedule,
+    SquadMember,
+    Standup,
+    Task,
+)
 from delegation.engine import DelegationEngine
 
 __all__ = ["RuleProjectManager"]
@@ -32,8 +45,10 @@ class RuleProjectManager(RuleAgent):
         """Approve the proposal, swap a member with a reason, or refuse it; the reasons say what was checked."""
         return approval_of(proposal, plan, members)
 
-    async def standup(self, plan: Plan, outcomes: Mapping[str, Outcome]) -> Standup:
-        """Sum up a round from the outcomes there are: how many ended how, what waits, what stands in the way."""
+    async def standup(
+        self, plan: Plan, outcomes: Mapping[str, Outcome], *, board: BoardStatus | None = None
+    ) -> Standup:
+        """Sum up the board from its facts: how many ended how, what waits, what stands in the way, what is late."""
         counts = {status: sum(one.status is status for one in outcomes.values()) for status in OutcomeStatus}
         open_ids = [subtask.id for subtask in plan.subtasks if subtask.id not in outcomes]
         parts = [f"{counts[OutcomeStatus.DONE]} of {len(plan.subtasks)} subtasks done"]
@@ -42,7 +57,10 @@ class RuleProjectManager(RuleAgent):
         ]
         if open_ids:
             parts.append(f"{len(open_ids)} to do: {_named(open_ids)}")
-        return Standup(summary="; ".join(parts) + ".", blockers=_blockers(plan, outcomes))
+        summary = "; ".join(parts) + "."
+        if board is not None:
+            summary = " ".join([summary, *told_of(board)])
+        return Standup(summary=summary, blockers=_blockers(plan, outcomes), actions=actions_for(board) if board else [])
 
 
 def _named(ids: list[str]) -> str:

@@ -1,11 +1,11 @@
 """The tech lead by rules: the technical view of the requirements, the estimates, and the review."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agents.rules.base import RuleAgent
 from agents.rules.risks import risks_of
 from agents.rules.traceability import delivered, serving, testers, uncovered
-from delegation import Finding, Outcome, Plan, Requirements, Review, Role, Task
+from delegation import Finding, FindingCheck, Outcome, Plan, Requirements, Review, ReviewRequest, Role, Task
 from delegation.effort import with_estimate
 
 __all__ = ["RuleTechLead"]
@@ -42,7 +42,14 @@ class RuleTechLead(RuleAgent):
         subtasks = [with_estimate(subtask, requirements.complexity, questions) for subtask in plan.subtasks]
         return plan.model_copy(update={"subtasks": subtasks})
 
-    async def review(self, plan: Plan, requirements: Requirements, outcomes: Mapping[str, Outcome]) -> Review:
+    async def review(
+        self,
+        plan: Plan,
+        requirements: Requirements,
+        outcomes: Mapping[str, Outcome],
+        *,
+        request: ReviewRequest | None = None,
+    ) -> Review:
         """Trace each criterion to a subtask, a deliverable and a test case; whatever is missing is a finding."""
         findings = [*_missing_deliverables(plan, outcomes)]
         cases = {case.criterion for case in plan.test_cases}
@@ -54,8 +61,25 @@ class RuleTechLead(RuleAgent):
         count = f"{len(criteria)} {'criterion' if len(criteria) == 1 else 'criteria'}"
         verdict = "each has a subtask, a deliverable and a test case" if not findings else f"{len(findings)} findings"
         return Review(
-            approved=not findings, findings=findings, summary=f"Traceability of {count}: {verdict}. No code was read."
+            approved=not findings,
+            findings=findings,
+            checks=[_check(earlier, findings) for earlier in (request.earlier if request else []) if earlier.id],
+            summary=f"Traceability of {count}: {verdict}. No code was read.",
         )
+
+
+def _check(earlier: Finding, findings: Sequence[Finding]) -> FindingCheck:
+    """Say whether a finding of the round before was met: what traceability shows, and that it shows no more."""
+    again = [
+        one for one in findings if one.subtask_id == earlier.subtask_id and earlier.criterion in {None, one.criterion}
+    ]
+    if again:
+        note = again[0].message
+    elif earlier.criterion:
+        note = "the criterion is taken up now"
+    else:
+        note = "it was handed in again; whether that answers the finding was not read"
+    return FindingCheck(finding_id=str(earlier.id), met=not again, note=note)
 
 
 def _missing_deliverables(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Finding]:
