@@ -5,7 +5,7 @@ from agents.effects import effect
 from agents.member_context import ContextKind, ContextPart, MemberContext
 from agents.message_bus import MessageBus
 from agents.role_agent import Answering, Brief, ProjectManager, RoleAgent, TechLead, Tester, Unfinished
-from agents.roster import Roster
+from agents.roster import OwnAgent, Roster
 from agents.rules import rule_based_agents
 from agents.store import ContextStore, MemoryContextStore, MemoryMessageStore, MessageStore
 from agents.surroundings import (
@@ -37,6 +37,7 @@ __all__ = [
     "MemoryMessageStore",
     "MessageBus",
     "MessageStore",
+    "OwnAgent",
     "ProjectManager",
     "Recollection",
     "Reply",

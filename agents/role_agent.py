@@ -63,6 +63,7 @@ class Brief(BaseModel):
     so_far: list[Unfinished] = Field(
         default=[], description="What was made of this subtask and left undone, by whomever, oldest first."
     )
+    questions: list[str] = Field(default=[], description="The question that each of the answers was to.")
     attempt: int = Field(default=1, ge=1, description="1 for the first try, one more for each rework.")
 
 

@@ -1,30 +1,31 @@
 """Who plays which role: the rule-based agents, with the user's own in the places that they were given for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from langchain_core.runnables import Runnable
 
 from agents.role_agent import ProjectManager, RoleAgent, TechLead, Tester
 from agents.rules import rule_based_agents
 from delegation import ConfigurationError, Role
 
-__all__ = ["Roster"]
+__all__ = ["OwnAgent", "Roster"]
+
+OwnAgent = RoleAgent | Runnable[Any, Any]
+"""What may be given for a role: an agent, or a compiled graph or other Runnable, which works and judges nothing."""
 
 
 class Roster:
     """The agents of a run by role.
 
-    An own agent needs ``work``. The judgements that its role makes are taken from it if it has them all, and stay
-    rule-based if it has none; one that has some of them is refused, since nobody could tell whose word counts.
+    An own agent needs ``work``, or is a Runnable. The judgements that its role makes are taken from it if it has them
+    all, and stay rule-based if it has none; one that has some of them is refused, since nobody could tell whose word
+    counts.
     """
 
-    def __init__(self, agents: Mapping[Role, RoleAgent] | None = None) -> None:
+    def __init__(self, agents: Mapping[Role, OwnAgent] | None = None) -> None:
         rules: dict[Role, Any] = dict(rule_based_agents())
-        own: dict[Role, Any] = {self._role(role): agent for role, agent in (agents or {}).items()}
-        for role, agent in own.items():
-            if not callable(getattr(agent, "work", None)):
-                raise ConfigurationError(
-                    f"the agent given for {role.value} has no work() method", hint="see agents.RoleAgent"
-                )
+        own: dict[Role, Any] = {one: _at_work(one, agent) for one, agent in _by_role(agents or {})}
         self._agents: dict[Role, RoleAgent] = rules | own
         self.foreign = sorted(own)
         chosen = self._agents
@@ -37,12 +38,30 @@ class Roster:
         """Return the agent that works in the role."""
         return self._agents[role]
 
-    @staticmethod
-    def _role(role: Any) -> Role:
+
+def _by_role(agents: Mapping[Any, Any]) -> Iterator[tuple[Role, Any]]:
+    for role, agent in agents.items():
         try:
-            return Role(role)
+            yield Role(role), agent
         except ValueError:
             raise ConfigurationError(f"{role!r} is no role", hint=f"the roles are {', '.join(Role)}") from None
+
+
+def _at_work(role: Role, agent: Any) -> Any:
+    """Return what works in the role: the agent itself, or one around a Runnable."""
+    if callable(getattr(agent, "work", None)):
+        return agent
+    if isinstance(agent, Runnable):
+        from agents.foreign import ForeignAgent  # noqa: PLC0415 - LangGraph, for whoever has such an agent
+
+        return ForeignAgent(role, agent)
+    is_uncompiled = callable(getattr(agent, "compile", None))
+    raise ConfigurationError(
+        f"the agent given for {role.value} is a graph that is not compiled"
+        if is_uncompiled
+        else f"the agent given for {role.value} has no work() method, and is no graph or other Runnable",
+        hint="give what its compile() returns" if is_uncompiled else "see agents.RoleAgent",
+    )
 
 
 def _judge(protocol: type[Any], agent: Any, rules: Any) -> Any:

@@ -137,13 +137,14 @@ class BoardFacts:
         """Return how often work on the present plan's subtask has ended."""
         return self.turns(subtask_id) - (self.earlier.turns.get(subtask_id, 0) if self.earlier else 0)
 
-    def answers(self, subtask_id: str) -> list[str]:
-        """Return what humans answered to questions about the present plan's subtask, oldest first."""
+    def answers(self, subtask_id: str) -> list[tuple[str, str]]:
+        """Return what humans were asked about the present plan's subtask, and what they answered, oldest first."""
         about = [gate for gate in self.gates if gate.subtask_id == subtask_id]
         if self.earlier is not None:  # the subtask of that id in an earlier plan was another one
             begun = self.earlier.begun.get(subtask_id)
             about = [gate for gate in about if begun and gate.opened_at >= begun]
-        return [str(gate.answer.get("text") or gate.answer.get("decision")) for gate in about if gate.answer]
+        answered = [(gate.question, gate.answer) for gate in about if gate.answer]
+        return [(question, str(answer.get("text") or answer.get("decision"))) for question, answer in answered]
 
     def _answered_since(self, done: Done) -> bool:
         return any(

@@ -166,7 +166,7 @@ class MemberAtWork:
 
     def _brief(self, subtask: Subtask) -> Brief:
         facts, since = self.board.facts, self.turn["since"]
-        delivered = facts.deliverables(since)
+        delivered, exchanges = facts.deliverables(since), facts.answers(subtask.id)
         return Brief(
             execution_id=self.step.execution_id,
             task=self.step.facts.task,
@@ -176,8 +176,9 @@ class MemberAtWork:
             member=self.member,
             inputs={one: delivered[one] for one in subtask.depends_on if one in delivered},
             findings=[one for one in self.step.state.get("findings") or [] if one.subtask_id == subtask.id],
-            answers=facts.answers(subtask.id),
             so_far=facts.so_far(subtask.id, since),
+            answers=[answer for _, answer in exchanges],
+            questions=[question for question, _ in exchanges],
             attempt=facts.attempts(subtask.id) + 1,
         )
 

@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 
-from agents import RoleAgent
+from agents import OwnAgent
 from delegation import InvalidTransition, Role
 from graph.acting import Act, run_step
 from graph.blocked import wait_for_a_human
@@ -37,7 +37,7 @@ def build_graph(
     *,
     database: Database | None = None,
     workflow_engine: WorkflowEngine | None = None,
-    agents: Mapping[Role, RoleAgent] | None = None,
+    agents: Mapping[Role, OwnAgent] | None = None,
     url: str | None = None,
     migrations: Iterable[Migration] = (),
 ) -> SquadGraph:
@@ -47,7 +47,7 @@ def build_graph(
         checkpointer: where threads are kept; the database's own where one is given, and a server's under a server.
         database: an open database; without one, ``url`` is opened at the first node.
         workflow_engine: an engine with registered actions.
-        agents: agents of your own by role.
+        agents: agents of your own by role; a compiled graph or other Runnable will do.
         migrations: named ways by which an execution may go on that began under another definition.
         url: a URL or a path; None is ``SQUAD_DATABASE_URL``, else the embedded default in ``.squad/``.
     """

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from delegation import DatabaseError, ExecutionBusy, InputError, Task
+from graph.cli_agents import agents_at
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
 from graph.cli_output import Reply, screen, show_log, show_pruned, show_rows
 from graph.cli_signals import Interrupted, Interrupts
@@ -42,20 +43,23 @@ def perform(args: Namespace, task: Task | None, interrupts: Interrupts) -> Reply
     for name, what in (("execution", "an execution"), ("gate", "a gate"), ("task", "a task")):
         if getattr(args, name, None) is not None:
             setattr(args, name, as_uuid(getattr(args, name), what))
-    reply = asyncio.run(_at_a_desk(args, command, task, interrupts))
+    own = agents_at(getattr(args, "agents", None))
+    reply = asyncio.run(_at_a_desk(args, partial(_orchestrator, args, own), command, task, interrupts))
     if args.command in _ASKING and os.environ.get("SQUAD_NOTIFY", "").strip():
         return replace(reply, afterwards=partial(tell_sinks, args, interrupts))
     return reply
 
 
-async def _at_a_desk(args: Namespace, command: "_Command", task: Task | None, interrupts: Interrupts) -> Reply:
+async def _at_a_desk(
+    args: Namespace, orchestrate: "_Orchestrate", command: "_Command", task: Task | None, interrupts: Interrupts
+) -> Reply:
     desk: Desk | None = None
     console, settings = screen(), _settings(args)
     grace_s = settings.drain_grace_s if "grace" in args else None
     interrupts.watch(lambda line: console.print(f"squad: {line}", soft_wrap=True, markup=False), grace_s)
     try:
         async with await _open(args) as database:
-            desk = Desk(args, database, _orchestrator(args, database, settings), console)
+            desk = Desk(args, database, orchestrate(database, settings), console)
             return await command(desk, task)
     except asyncio.CancelledError:
         if not interrupts.has_come:
@@ -69,11 +73,14 @@ def _settings(args: Namespace) -> RunSettings:
     return settings_from({name: value for name, value in typed.items() if value is not None})
 
 
-def _orchestrator(args: Namespace, database: Database, settings: RunSettings) -> TaskOrchestrator:
+def _orchestrator(
+    args: Namespace, own: Mapping[Any, Any] | None, database: Database, settings: RunSettings
+) -> TaskOrchestrator:
     migration = BUILT_IN.get(getattr(args, "migrate", None) or "")
     return TaskOrchestrator(
         database=database,
         settings=settings,
+        agents=own,
         migrations=[migration] if migration else [],
         notify=sinks_of_environment() if args.command == "watch" else None,
     )
@@ -230,6 +237,7 @@ def _check_state(name: str | None) -> None:
 
 
 _Command = Callable[[Desk, Task | None], Awaitable[Reply]]
+_Orchestrate = Callable[[Database, RunSettings], TaskOrchestrator]
 
 
 async def _prune(desk: Desk, _task: Task | None) -> Reply:

@@ -42,8 +42,11 @@ class Desk:
 
     def resume_command(self) -> str:
         """Return what to type to go on."""
-        where = self.args.db
-        return f"squad resume {self.execution_id}" + (f" --db {_quoted(where)}" if where else "")
+        where, own = self.args.db, getattr(self.args, "agents", None)
+        words = [f"squad resume {self.execution_id}"]
+        words += [f"--agents {shlex.quote(own)}"] if own else []
+        words += [f"--db {_quoted(where)}"] if where else []
+        return " ".join(words)
 
     async def summary(self, execution_id: UUID) -> dict[str, Any]:
         """Return the execution's summary."""

@@ -61,6 +61,11 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 def _driving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--agents",
+        metavar="MODULE:NAME",
+        help="agents of your own: a mapping from roles, in a module that can be imported from here",
+    )
+    parser.add_argument(
         "--grace",
         type=float,
         metavar="SECONDS",
@@ -144,12 +149,12 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": (
-        "FILE|-|TEXT | --task ID [--approval WHO] [--grace S]",
+        "FILE|-|TEXT | --task ID [--approval WHO] [--agents MODULE:NAME] [--grace S]",
         "work on a task until it ends or needs a human",
         _run,
     ),
     "resume": (
-        "ID [--migrate NAME] [--grace S]",
+        "ID [--agents MODULE:NAME] [--migrate NAME] [--grace S]",
         "go on with an execution; one that has ended shows its summary",
         _resume,
     ),
@@ -157,7 +162,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
     "list": ("", "list the executions, newest first", _nothing),
     "log": ("ID", "list an execution's transitions", _execution),
     "answer": (
-        "ID GATE [TEXT] [--decision WORD] [--plan FILE] [--next-state STATE] [--no-run] [--migrate NAME] [--grace S]",
+        "ID GATE [TEXT] [--decision WORD] [--plan FILE] [--next-state STATE] [--no-run] [--agents M:N] …",
         "answer a question, and go on",
         _answer,
     ),
@@ -168,7 +173,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
     ),
     "cancel": ("ID", "end an execution that nobody wants any more", _execution),
     "watch": (
-        "[--once] [--no-run] [--interval TIME] [--grace S]",
+        "[--once] [--no-run] [--interval TIME] [--agents MODULE:NAME] [--grace S]",
         "serve reminders, deadlines and notifications until a signal ends it, with exit status 0",
         _watch,
     ),
@@ -283,6 +288,8 @@ def _check(found: argparse.Namespace) -> None:
             "--decision edit and --plan FILE go together",
             hint="the plan is in `squad status ID --json`, under gates, metadata, plan",
         )
+    if getattr(found, "agents", None) is not None and not all(found.agents.partition(":")):
+        raise UsageError(f"--agents {found.agents} names no attribute of a module", hint="--agents my_agents:AGENTS")
     if getattr(found, "grace", None) is not None and not 0 <= found.grace < math.inf:
         raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
     if found.command == "prune" and found.older_than is None:

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from agents import RoleAgent, Surroundings, surrounded
 from delegation import AgentFailed, EffectInDoubt
+from graph.apart import apart
 from graph.context import RunSettings
 from graph.masking import masked
 from graph.outside import Outside, scope_of
@@ -75,7 +76,7 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
             raise RuntimeError(f"it called sys.exit({error.code})") from None
 
     try:
-        with surrounded(Surroundings(effects=outside)):
+        with surrounded(Surroundings(effects=outside)), apart(outside.scope):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
     except Exception as error:
         if outside.doubt:

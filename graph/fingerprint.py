@@ -81,7 +81,7 @@ def vouching(
         if migration.accepts(stored, present):
             return migration
     names = " or ".join(name for name, one in BUILT_IN.items() if one.accepts(stored, present))
-    hint = "give the agents and the version that it began with"
+    hint = "give the agents (--agents MODULE:NAME) and the version that it began with"
     raise DefinitionChanged(
         f"execution {execution_id} began under another definition: {'; '.join(changed)}",
         hint=f"{hint}, or go on with --migrate {names}" if names else hint,

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agents import ContextManager, MessageBus, RoleAgent
+from agents import ContextManager, MessageBus, OwnAgent
 from delegation import ConfigurationError, Role
 from graph.build import assemble
 from graph.context import RunSettings, chosen_settings
@@ -46,7 +46,7 @@ class TaskOrchestrator(Steering):
         context_manager: what members remember; a new one where it is left out.
         database: an open database; without one, that of the first ``db`` that a method is given.
         workflow_engine: an engine with registered actions.
-        agents: agents of your own by role.
+        agents: agents of your own by role; a compiled graph or other Runnable will do.
         model: the brain behind the roles; only ``rules`` so far.
         settings: what runs may choose; see :class:`RunSettings`. An execution keeps them for later runs, and one that
             a later run chooses replaces the one that was kept.
@@ -66,7 +66,7 @@ class TaskOrchestrator(Steering):
         *,
         database: Database | None = None,
         workflow_engine: WorkflowEngine | None = None,
-        agents: Mapping[Role, RoleAgent] | None = None,
+        agents: Mapping[Role, OwnAgent] | None = None,
         model: str = "rules",
         settings: RunSettings | None = None,
         migrations: Iterable[Migration] = (),

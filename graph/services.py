@@ -7,7 +7,7 @@ from uuid import UUID
 
 from langgraph.runtime import Runtime
 
-from agents import ContextManager, MessageBus, RoleAgent, Roster
+from agents import ContextManager, MessageBus, OwnAgent, Roster
 from delegation import DelegationEngine, Role
 from graph.context import RunSettings
 from graph.drive import Drive, Drives
@@ -36,7 +36,7 @@ class Services:
         database: Database | None = None,
         url: str | None = None,
         engine: WorkflowEngine | None = None,
-        agents: Mapping[Role, RoleAgent] | None = None,
+        agents: Mapping[Role, OwnAgent] | None = None,
         bus: MessageBus | None = None,
         context: ContextManager | None = None,
         migrations: Iterable[Migration] = (),

@@ -37,6 +37,7 @@ EXPECTED = [
     "[] [] 0",
     "completed",
     "['note', ",
+    "Here is how: True",
     "deployed r42",
     "completed",
     "max_reworks=1",
