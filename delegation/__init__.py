@@ -50,9 +50,11 @@ from delegation.plan import (
 from delegation.plan_check import check_plan
 from delegation.policies import OrderPolicy
 from delegation.reasons import Alternative, Candidate, Explanation, Report, Weights
+from delegation.recollection import Background, DoneWork, PastTask
 from delegation.replan import Change, Progress, Replan, Running, replan
 from delegation.review import ChangeStats, Finding, FindingCheck, Review, ReviewRequest, ReviewVerdict
 from delegation.schedule import schedule
+from delegation.similar_words import ranked, strings_in, words_of
 from delegation.simulation import SimulationResult, Worked, simulate
 from delegation.squad import STAND_INS, Role, Squad, SquadMember
 from delegation.standup import (
@@ -78,6 +80,7 @@ __all__ = [
     "Answer",
     "Approval",
     "Assignment",
+    "Background",
     "Board",
     "BoardBlocker",
     "BoardStatus",
@@ -94,6 +97,7 @@ __all__ = [
     "DelegationEngine",
     "Deliverable",
     "Doing",
+    "DoneWork",
     "EffectInDoubt",
     "ExecutionBusy",
     "ExecutionExists",
@@ -116,6 +120,7 @@ __all__ = [
     "OrderPolicy",
     "Outcome",
     "OutcomeStatus",
+    "PastTask",
     "Plan",
     "PlanError",
     "Priority",
@@ -154,13 +159,16 @@ __all__ = [
     "digest_of",
     "fits",
     "json_object",
+    "ranked",
     "replan",
     "schedule",
     "shortfall",
     "simulate",
+    "strings_in",
     "validated",
     "vocabulary",
     "why_unassigned",
+    "words_of",
 ]
 
 

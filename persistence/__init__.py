@@ -10,8 +10,10 @@ from persistence.forks import copy_execution
 from persistence.gates import claim_gate, withdraw_gates
 from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
+from persistence.memory import DatabaseStore
 from persistence.messages import DatabaseMessageStore
 from persistence.moves import Move, MovedOn, apply_move, guard
+from persistence.past_tasks import DatabasePastTasks
 from persistence.prune import free_bytes, held_bytes, prunable_threads, prune_threads
 from persistence.records import (
     Assigned,
@@ -44,6 +46,8 @@ __all__ = [
     "Database",
     "DatabaseContextStore",
     "DatabaseMessageStore",
+    "DatabasePastTasks",
+    "DatabaseStore",
     "Done",
     "Dossier",
     "EarlierWork",

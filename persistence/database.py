@@ -21,6 +21,7 @@ from persistence.connections import BUSY_TIMEOUT_MS, async_engine, sync_engine
 from persistence.faults import is_locked, translated
 from persistence.hops import Hops
 from persistence.location import Location, default_database, resolve
+from persistence.memory import DatabaseStore
 from persistence.migrate import current_revision, migrate
 from persistence.migrations import HEAD
 from persistence.saver import OneHopSaver
@@ -35,6 +36,7 @@ class Database:
 
     Attributes:
         checkpointer: LangGraph's saver on the same file, so that a power cut loses only a common suffix of both.
+        store: what agents remember, of all squads; an agent is handed its squad's part of it alone.
         name: the URL for people, without any password.
     """
 
@@ -42,6 +44,7 @@ class Database:
         url = location.url
         self.name = location.name
         self.checkpointer: OneHopSaver
+        self.store: DatabaseStore
         self._url, self._synchronous, self._folder = url, synchronous, location.temporary
         self._hops: Hops
         self._closing: list[Callable[[], Awaitable[None]]] = []
@@ -81,6 +84,7 @@ class Database:
     async def _start(self, state_types: Collection[type]) -> None:
         engine = await asyncio.to_thread(_prepared_engine, self._url, self._synchronous, self.name)
         self._hops = Hops(engine, self.name)
+        self.store = DatabaseStore(self._hops)
         connection = aiosqlite.connect(str(self._url.database))
         # as SQLAlchemy does with its own: a database that nobody closed must not keep the process from ending
         connection._thread.daemon = True  # noqa: SLF001

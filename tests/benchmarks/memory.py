@@ -1,0 +1,102 @@
+"""How long the search among a squad's past tasks takes: 100,000 tasks of one squad beside those of another.
+
+``make bench-memory``; ``ARGS="--tasks 10000"`` for fewer, ``ARGS=--vectors`` for vectors as well. The texts are random
+words, as often as words are in a language, so that the common ones are in almost every task.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, insert, update
+
+from delegation import Squad
+from persistence import Database, DatabasePastTasks, insert_squad
+from persistence.base import table, utc_now
+from persistence.tables import ExecutionRow, TaskRow
+
+WORDS = 20_000
+SEARCHES = 40
+
+
+class Words:
+    """Texts of made-up words; the n-th most common one is about 1/n as frequent as the first."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+        self._words = ["".join(self._random.choices(syllables, k=3)) + str(i % 9) for i in range(WORDS)]
+        self._weights = list(accumulate(1 / (rank + 3) for rank in range(WORDS)))
+
+    def text(self, words: int) -> str:
+        """Return so many words."""
+        return " ".join(self._random.choices(self._words, cum_weights=self._weights, k=words))
+
+
+def fill(connection: Connection, squad_id: UUID, count: int, words: Words) -> None:
+    """Store tasks with executions that end, so that the database remembers them as it does everywhere."""
+    insert_squad(connection, squad_id, Squad.default())
+    now = utc_now()
+    for first in range(0, count, 5_000):
+        ids = [uuid4() for _ in range(min(5_000, count - first))]
+        made = {"acceptance_criteria": [], "priority": "normal", "labels": [], "created_at": now}
+        tasks = [made | {"id": one, "title": words.text(7), "description": words.text(60)} for one in ids]
+        connection.execute(insert(table(TaskRow)), tasks)
+        run = {"squad_id": squad_id, "status": "testing", "seq": 7, "started_at": now, "updated_at": now}
+        run |= {"lease_epoch": 0, "result": {"summary": "all subtasks delivered"}}
+        rows = [run | {"id": uuid4(), "task_id": one, "thread_id": str(one)} for one in ids]
+        connection.execute(insert(table(ExecutionRow)), rows)
+    mine = table(ExecutionRow).c.squad_id == squad_id
+    connection.execute(update(table(ExecutionRow)).where(mine).values(status="completed", ended_at=now))
+
+
+async def timed(search: Callable[[str], Awaitable[Any]], queries: Sequence[str]) -> list[float]:
+    """Return how long each search took, in milliseconds."""
+    times = []
+    for query in queries:
+        begun = time.perf_counter()
+        await search(query)
+        times.append((time.perf_counter() - begun) * 1e3)
+    return times
+
+
+def told(what: str, times: Sequence[float]) -> str:
+    """Return a line with the figures."""
+    p95 = statistics.quantiles(times, n=20)[-1]
+    return f"  {what:<34} p50 {statistics.median(times):6.1f} ms   p95 {p95:6.1f}   max {max(times):6.1f}"
+
+
+async def measure(file: Path, count: int) -> None:
+    """Fill a database, search it, and print how long that took."""
+    words, squad_id = Words(1), uuid4()
+    async with await Database.open(str(file)) as database:
+        begun = time.perf_counter()
+        for one, tasks in ((squad_id, count), (uuid4(), count // 5)):
+            await database.write(lambda connection, one=one, tasks=tasks: fill(connection, one, tasks, words))
+        print(f"{count:,} past tasks of a squad, stored in {time.perf_counter() - begun:.0f} s")
+        past = DatabasePastTasks(database)
+        await past.find(squad_id, words.text(7))
+        for what, length in (("a title of 7 words", 7), ("a title and 60 words", 67), ("one word", 1)):
+            queries = [words.text(length) for _ in range(SEARCHES)]
+            print(told(f"text, {what}", await timed(lambda query: past.find(squad_id, query), queries)))
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=100_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(measure(Path(folder) / "memory.db", options.tasks))
+
+
+if __name__ == "__main__":
+    main()
