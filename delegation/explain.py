@@ -11,7 +11,7 @@ from delegation.eligibility import is_specialist, role_distance
 from delegation.errors import PlanError
 from delegation.objective import Objective
 from delegation.plan import Assignment, Schedule
-from delegation.problem import Problem, bits
+from delegation.problem import Problem, Span, bits
 from delegation.reasons import Alternative, Bar, Candidate, Explanation, Report, Weights
 
 __all__ = ["ScheduleBasis"]
@@ -28,6 +28,11 @@ class ScheduleBasis:
     policy: str
     weights: Weights
     before: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def elsewhere(self) -> Sequence[Span]:
+        """When members were taken by other work."""
+        return self.problem.elsewhere
 
     def explain(self, schedule: Schedule, subtask_id: str) -> Explanation:
         """Say why the subtask is with whom it is, or with nobody; PlanError where there is no such subtask."""

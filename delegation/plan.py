@@ -1,6 +1,7 @@
 """What is to be done and who does it when: requirements, subtasks, test cases, assignments."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
@@ -192,6 +193,14 @@ class Schedule(BaseModel):
     def of(self, subtask_id: str) -> Assignment | None:
         """Return the subtask's assignment, or None where it has none."""
         return next((one for one in self.assignments if one.subtask_id == subtask_id), None)
+
+    @property
+    def elsewhere(self) -> Sequence[tuple[str, float, float]]:
+        """What it was made around: when members are taken by other work, as member's id, start and finish.
+
+        Nothing is known of that where the schedule has no basis.
+        """
+        return self._basis.elsewhere if self._basis is not None else ()
 
     def explain(self, subtask_id: str) -> Explanation:
         """Say who might have done the subtask, who does it, and why the best two others do not.

@@ -44,7 +44,8 @@ class Problem:
     ``tiers`` holds for each demand the masks of the profiles that may serve it, most preferred first, and ``able`` all
     of them together; ``strain`` tells how hard a demand is to serve, from 0 to 1. Profiles are numbered from the one
     that is least wanted, so that the lowest bit of a mask is the one to spend first. ``load`` is what each member has
-    to do elsewhere, in hours. ``running`` is what is at work already: its member, and the hours that are left of it.
+    to do elsewhere, in hours, and ``elsewhere`` when that is. ``running`` is what is at work already: its member, and
+    the hours that are left of it.
     """
 
     net: Network
@@ -58,6 +59,7 @@ class Problem:
     strain: list[float]
     lanes: list[Lane]
     load: list[float]
+    elsewhere: tuple[Span, ...]
     running: dict[int, tuple[int, float]]
     serves: list[list[int]]  # by profile: the demands that it may serve
     waiting: list[int]  # how many direct predecessors each subtask has
@@ -96,13 +98,13 @@ def build(
     Raises:
         PlanError: see ``dependencies.check``; also a member id that is given twice, and a span that is none.
     """
-    net, squad = check(subtasks), list(members)
+    net, squad, elsewhere = check(subtasks), list(members), tuple(busy)
     index: dict[str, int] = {}
     for position, member in enumerate(squad):
         if index.setdefault(member.id, position) != position:
             raise PlanError(f"member id {member.id!r} is given twice", hint="give every member an id of its own")
     at_work = {net.index[one]: (index[who], net.subtasks[net.index[one]].effort) for one, who in running.items()}
-    taken = _spans([*busy, *((squad[who].id, 0.0, hours) for who, hours in at_work.values())], index)
+    taken = _spans([*elsewhere, *((squad[who].id, 0.0, hours) for who, hours in at_work.values())], index)
     effort = [subtask.effort for subtask in net.subtasks]
     profiles = _profiles(squad)
     samples, demand = _demands(net.subtasks, with_area=any(member.specialisation for member in squad))
@@ -130,6 +132,7 @@ def build(
         strain=_strain(able, shares),
         lanes=lanes,
         load=[sum(finish - start for start, finish in taken.get(position, ())) for position in range(len(squad))],
+        elsewhere=elsewhere,
         running=at_work,
         serves=[[number for number, mask in enumerate(able) if mask >> at & 1] for at in range(len(profiles))],
         waiting=[len(earlier) for earlier in net.before],

@@ -103,6 +103,10 @@ class Bar(TypedDict):
 class Basis(Protocol):
     """What a schedule was made from, kept beside it, so that questions can be answered when they are asked."""
 
+    @property
+    def elsewhere(self) -> Sequence[tuple[str, float, float]]:
+        """When members were taken by other work: member's id, start and finish in hours from then."""
+
     def explain(self, schedule: "Schedule", subtask_id: str) -> Explanation:
         """Say why the subtask is where it is; PlanError where there is no such subtask."""
 

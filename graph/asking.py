@@ -72,6 +72,7 @@ def approval_gate(plan: Plan, approval: Approval, members: Sequence[SquadMember]
         if one.id in given
     ]
     lines += [f"{one.subtask_id}: nobody may do it, {one.reason}" for one in approval.schedule.unassigned]
+    lines += ["", *approval.reasons] if approval.reasons else []
     return NewGate(
         kind=GateKind.APPROVAL,
         question=f"Shall {len(plan.subtasks)} subtasks be worked as planned, in {approval.schedule.makespan:g} hours?",

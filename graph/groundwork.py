@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from delegation import Approval, Message, MessageType, Plan, Requirements, Role, Schedule, SquadMember
+from delegation.deadlines import lateness_told, with_deadlines
 from graph.asking import assignments_told
 from graph.consulting import consult
-from graph.hours import busy_hours, members_at
+from graph.hours import busy_hours, hours_left, members_at
 from graph.lifecycle import WorkflowState
 from graph.step import Decided, Step
 from persistence import Effects, Handover, load_workload, utc_now
@@ -95,12 +96,16 @@ class Groundwork:
 
         Where all of it ``waits`` for a human, nobody is told yet to take anything.
         """
-        plan, now = await self.plan(), utc_now()
+        now = utc_now()
+        # hours from now mean something now: the plan that is stored and approved holds none
+        plan = with_deadlines(await self.plan(), hours_left(self.step.facts.task, now))
         members = members_at(self.step.facts, now)
         elsewhere = await self.step.database.read(lambda connection: load_workload(connection, self.step.execution_id))
         proposal = self.step.services.delegation.assign(plan, members, busy=busy_hours(elsewhere, now))
         self._say_proposal(proposal, plan)
         approval = await self._approval(proposal, plan, members)
+        if late := lateness_told(approval.schedule, plan):
+            self.effects.log("deadline", late, makespan=approval.schedule.makespan)
         if approval.approved and not waits:
             self._say_approval(approval, plan)
         if approval.approved or approval.schedule.unassigned:  # what somebody may do need not wait for the rest

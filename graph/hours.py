@@ -7,12 +7,12 @@ figures that it was given.
 from collections.abc import Iterable
 from datetime import datetime
 
-from delegation import SquadMember
+from delegation import SquadMember, Task
 from delegation.problem import Span, presence
 from delegation.workload import Claim, taken_by
 from persistence import Elsewhere, Facts
 
-__all__ = ["away_at", "busy_hours", "hours_between", "members_at"]
+__all__ = ["away_at", "busy_hours", "hours_between", "hours_left", "members_at"]
 
 _MINUTES = 60
 
@@ -20,6 +20,11 @@ _MINUTES = 60
 def hours_between(earlier: datetime, later: datetime) -> float:
     """Return how many hours lie between two moments, rounded down to minutes; less than 0 where the later was first."""
     return (later - earlier).total_seconds() // 60 / _MINUTES
+
+
+def hours_left(task: Task, now: datetime) -> float | None:
+    """Return the hours until the task is due, less than 0 where it was due already; None where it has no deadline."""
+    return hours_between(now, task.deadline) if task.deadline else None
 
 
 def members_at(facts: Facts, now: datetime) -> list[SquadMember]:

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from delegation import Approval, Assignment, Plan, Role, Schedule, SquadMember, Subtask
+from delegation.deadlines import lateness_told
 from delegation.eligibility import fits, shortfall
 
 __all__ = ["approval_of"]
@@ -24,6 +25,7 @@ def approval_of(proposal: Schedule, plan: Plan, members: Sequence[SquadMember]) 
         f"All {len(plan.subtasks)} subtasks are assigned to members who may do them, each after what it depends on.",
         *swaps,
         *_load(schedule, by_id),
+        *([late] if (late := lateness_told(schedule, plan)) else []),
         *_single_points(plan, members),
     ]
     return Approval(approved=True, reasons=reasons, schedule=schedule)
