@@ -32,7 +32,7 @@ from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind,
 from delegation.json_values import json_object, validated
 from delegation.message import Message, MessageType
 from delegation.message_contents import check_message
-from delegation.outcome import Deliverable, Outcome, OutcomeStatus, TestReport, TestResult
+from delegation.outcome import CodeChange, Deliverable, Outcome, OutcomeStatus, TestReport, TestResult
 from delegation.plan import (
     Approval,
     Assignment,
@@ -88,6 +88,7 @@ __all__ = [
     "Candidate",
     "Change",
     "ChangeStats",
+    "CodeChange",
     "ConfigurationError",
     "Criterion",
     "DatabaseError",

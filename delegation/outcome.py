@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from delegation.message import Message
 from delegation.review import Finding
 
-__all__ = ["Deliverable", "Outcome", "OutcomeStatus", "TestReport", "TestResult"]
+__all__ = ["CodeChange", "Deliverable", "Outcome", "OutcomeStatus", "TestReport", "TestResult"]
 
 
 class OutcomeStatus(StrEnum):
@@ -17,6 +17,17 @@ class OutcomeStatus(StrEnum):
     REFUSED = "refused"
     BLOCKED = "blocked"
     FAILED = "failed"
+
+
+class CodeChange(BaseModel):
+    """What a subtask changed in the repository, as one commit on the execution's branch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str = Field(description="The commit's full id.")
+    files: list[str] = Field(description="Paths of the files that it touches, from the repository's top.")
+    insertions: int = Field(ge=0, description="Lines added; binary files count none.")
+    deletions: int = Field(ge=0, description="Lines removed.")
 
 
 class Deliverable(BaseModel):
@@ -30,6 +41,9 @@ class Deliverable(BaseModel):
     criteria: list[str] = Field(default=[], description="Texts of the criteria that it addresses.")
     interfaces: list[str] = Field(default=[], description="Routes, functions, classes, files named in the task.")
     open_questions: list[str] = []
+    change: CodeChange | None = Field(
+        default=None, description="What it changed in the repository, where there is one."
+    )
 
 
 class Outcome(BaseModel):

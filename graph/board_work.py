@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from agents import Brief
 from delegation import EffectInDoubt, ExecutionBusy, Message, MessageType, Outcome, OutcomeStatus, SquadMember, Subtask
 from graph.consulting import Late, called, is_cancelled
+from graph.heard import heard
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
 from graph.masking import masked
@@ -106,7 +107,11 @@ class MemberAtWork:
     async def _end(self, subtask: Subtask, done: Done) -> None:
         """Store the end of a subtask with everything that goes with it, and tell of it."""
         outcome = done.outcome
-        effects = Effects(messages=[self._own(message) for message in outcome.messages], work=[done])
+        said, refused = heard(outcome.messages, self.step.execution_id, self.member.id)
+        effects = Effects(messages=said, work=[done])
+        for why in refused:
+            text = f"a message of {self.member.id} was not kept: {why}"[:500].encode("utf-8", "replace").decode()
+            effects.log("message_refused", text, subtask_id=subtask.id, member_id=self.member.id)
         successor = await self._store(subtask, done, effects)
         await self.step.services.engine.announce(effects.messages)
         await self._tell(subtask, outcome.status.value)
@@ -182,10 +187,6 @@ class MemberAtWork:
             attempt=facts.attempts(subtask.id) + 1,
         )
 
-    def _own(self, message: Message) -> Message:
-        """Return the member's message as this execution's: an agent speaks for itself and for nobody else."""
-        return message.model_copy(update={"execution_id": self.step.execution_id, "sender": self.member.id})
-
     async def _tell(self, subtask: Subtask, status: str) -> None:
         await self.step.tell(
             "subtask",
@@ -220,10 +221,12 @@ def storable(outcome: Any) -> Outcome:
     """Return what an agent gave back in the form in which it is stored; a failure where that cannot be done."""
     if not isinstance(outcome, Outcome):
         return failed(f"the agent returned no Outcome: {type(outcome).__name__}")
+    messages = (
+        getattr(outcome, "messages", None) or []
+    )  # each of them is looked at for itself, and none is worth the work
     try:
-        plain = Outcome.model_validate_json(outcome.model_dump_json())
+        plain = Outcome.model_validate_json(outcome.model_dump_json(exclude={"messages"}))
     except ValueError as error:
         return failed(f"the agent returned an outcome that cannot be stored: {str(error).splitlines()[0]}")
-    if plain.status == OutcomeStatus.BLOCKED and plain.question:
-        return plain.model_copy(update={"note": plain.question})
-    return plain
+    told = {"note": plain.question} if plain.status == OutcomeStatus.BLOCKED and plain.question else {}
+    return plain.model_copy(update={"messages": messages, **told})

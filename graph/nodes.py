@@ -1,20 +1,16 @@
 """What each working state does: an act that looks at the step and decides. The step protocol stores the decision."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from delegation import (
     Decision,
-    Finding,
     GateKind,
     Message,
     MessageType,
     NewGate,
-    Outcome,
     Plan,
-    Review,
     Role,
     TestReport,
     digest_of,
@@ -25,8 +21,10 @@ from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of
+from graph.reviewing import review
 from graph.step import Decided, Step
-from persistence import load_execution, load_gates, load_present_work, load_transition
+from graph.verdicts import latest_outcomes, send_back
+from persistence import load_execution, load_gates, load_transition
 
 __all__ = ["ACTS"]
 
@@ -103,22 +101,6 @@ async def _plan_as_it_is(step: Step, ground: Groundwork) -> Plan:
     return await ground.plan()
 
 
-async def review(step: Step) -> Decided:
-    """Have the tech lead check the deliverables; what was found wanting goes back."""
-    ground = Groundwork(step)
-    plan, requirements = await ground.plan(), await ground.requirements()
-    outcomes = await latest_outcomes(step)
-    verdict = await consult(
-        step, step.services.roster.tech_lead, "review", plan, requirements, outcomes, returns=Review
-    )
-    lead = member_for(step.facts.squad.members, Role.TECH_LEAD) or "tech_lead"
-    text = verdict.summary or ("approved" if verdict.approved else f"{len(verdict.findings)} findings")
-    ground.effects.messages.append(_said(step, lead, MessageType.CODE_REVIEW_RESPONSE, text))
-    if verdict.approved:
-        return ground.decided(WorkflowState.TESTING, text)
-    return await send_back(step, ground, plan, verdict.findings, text)
-
-
 async def test(step: Step) -> Decided:
     """Have the tester execute the test plan; failures go back, and a pass completes the task."""
     ground = Groundwork(step)
@@ -128,46 +110,17 @@ async def test(step: Step) -> Decided:
     passed = sum(result.passed for result in report.results)
     text = f"{passed} of {len(report.results)} test cases passed"
     tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
-    ground.effects.messages.append(_said(step, tester, MessageType.TASK_COMPLETION, text))
+    said = _said(step, tester, MessageType.TASK_COMPLETION, text, passed=passed, cases=len(report.results))
+    ground.effects.messages.append(said)
     if not report.passed:
-        return await send_back(step, ground, plan, report.findings, text)
+        return send_back(step, ground, plan, report.findings, text)
     foreign = step.services.roster.foreign
     ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
     return ground.decided(WorkflowState.COMPLETED, text)
 
 
-async def send_back(step: Step, ground: Groundwork, plan: Plan, findings: list[Finding], why: str) -> Decided:
-    """Send findings back to the board; beyond the limit of reworks a human is asked."""
-    opened = step.state.get("round") or 1
-    rounds = opened - (step.state.get("since") or 1) + 1
-    ground.delta |= {"findings": findings, "round": opened + 1}
-    if rounds <= step.settings.max_reworks:
-        return ground.decided(WorkflowState.IN_PROGRESS, why)
-    known = {subtask.id for subtask in plan.subtasks}
-    details = "\n".join(f"{one.subtask_id if one.subtask_id in known else '-'}: {one.message}" for one in findings)
-    gate = NewGate(
-        kind=GateKind.ESCALATION,
-        question=f"The work was sent back {rounds - 1} times and is still wanting. How should it go on?",
-        reason="human intervention required",
-        details=details[:4000],
-        attempted_solutions=[f"{rounds - 1} rounds of rework"],
-        next_state=WorkflowState.IN_PROGRESS.value,
-    )
-    ground.effects.gates.append(gate)
-    return ground.decided(WorkflowState.BLOCKED, f"{why}; the limit of {step.settings.max_reworks} reworks is reached")
-
-
-async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
-    """Return the newest outcome of each subtask that has one."""
-    work = step.drive.work
-    if work is None:
-        work = await step.database.read(lambda connection: load_present_work(connection, step.execution_id))
-    since = step.state.get("since") or 1
-    return {done.subtask_id: done.outcome for done in work if done.round >= since}
-
-
-def _said(step: Step, sender: str, kind: MessageType, text: str) -> Message:
-    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text)
+def _said(step: Step, sender: str, kind: MessageType, text: str, **data: Any) -> Message:
+    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text, metadata=data)
 
 
 ACTS: dict[WorkflowState, Act] = {

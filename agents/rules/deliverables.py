@@ -43,7 +43,9 @@ def _heard(brief: Brief, document: Document) -> None:
         where = "the criterion is listed below" if known else "taken up in this version"
         if finding.criterion and not known:
             where = "the criterion is not one of this subtask's; the plan has to give it to a subtask"
-        lines.append(f"- “{inline(finding.message)}” ({finding.severity}): {where}.")
+        place = f" at {code(finding.place)}" if finding.place else ""
+        better = f" It was suggested: “{inline(finding.suggestion)}”." if finding.suggestion else ""
+        lines.append(f"- “{inline(finding.message)}”{place} ({finding.severity}): {where}.{better}")
     document.section("Answers to findings", lines, empty="", share=2_500)
     document.section("What was made of it before", list(map(_left, brief.so_far)), empty="", share=2_500)
     document.section("What people answered to questions", bullets(brief.answers), empty="", share=1_500)
