@@ -27,6 +27,7 @@ from delegation.errors import (
     PlanError,
     SquadError,
     StaleTransition,
+    WorkspaceError,
 )
 from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
 from delegation.json_values import json_object, validated
@@ -154,6 +155,7 @@ __all__ = [
     "Velocity",
     "Weights",
     "Worked",
+    "WorkspaceError",
     "board_status",
     "check_message",
     "check_plan",

@@ -12,6 +12,7 @@
     ├── EffectInDoubt         an outside effect was begun, and nobody knows whether it happened
     ├── BudgetSpent           the execution has no tokens or money left for another call of a model
     ├── HandsRefused          a member's tool does nothing: a path outside, no unique match, running not allowed
+    ├── WorkspaceError        the repository that is worked in cannot be read or written
     ├── NotFound              no such row (also a LookupError)
     ├── GateError             an answer that a gate does not take (also a ValueError)
     ├── ActionTimeout         a registered state action took too long (also a TimeoutError)
@@ -48,6 +49,7 @@ __all__ = [
     "PlanError",
     "SquadError",
     "StaleTransition",
+    "WorkspaceError",
 ]
 
 
@@ -166,6 +168,12 @@ class HandsRefused(SquadError):
     """A member's tool does nothing, and says why; whoever asked may ask otherwise."""
 
     code = "hands_refused"
+
+
+class WorkspaceError(SquadError):
+    """The repository that is worked in cannot be read or written as it has to be."""
+
+    code = "workspace"
 
 
 class NotFound(SquadError, LookupError):
