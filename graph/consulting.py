@@ -5,6 +5,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
+from json import JSONDecodeError
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -46,8 +47,11 @@ _STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 
 
 def is_passing(error: BaseException) -> bool:
-    """Tell whether another try may fare better: time-outs, connections, rate limits, a server's own trouble."""
-    if isinstance(error, TimeoutError | OSError):
+    """Tell whether another try may fare better: time-outs, connections, rate limits, a server's own trouble.
+
+    So may an answer that is no JSON: clients raise that as it is where a proxy or an overloaded server garbles it.
+    """
+    if isinstance(error, TimeoutError | OSError | JSONDecodeError):
         return not isinstance(error, _LASTING)
     if any(kind.__name__ in _NAMES for kind in type(error).__mro__):
         return True

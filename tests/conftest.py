@@ -20,7 +20,8 @@ from persistence import Database, SquadService, TaskService
 # database but the test's own.
 for name in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2"):
     os.environ[name] = "false"
-for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "SQUAD_DATABASE_URL", "SQUAD_NOTIFY"):
+OF_THE_USER = ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL")
+for name in (*OF_THE_USER, "SQUAD_DATABASE_URL", "SQUAD_NOTIFY"):
     os.environ.pop(name, None)
 
 # How long an example takes depends on what else the machine does.

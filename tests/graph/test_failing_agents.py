@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from json import JSONDecodeError
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,6 +70,7 @@ async def run(database, store, agents, **settings: Any) -> tuple[TaskOrchestrato
         TimeoutError(),
         ConnectionResetError(),
         OSError("network is unreachable"),
+        JSONDecodeError("no JSON", "<html>", 0),
         RateLimitError("slow down"),
         type("APIConnectionError", (Exception,), {})("gone"),
         type("Overloaded", (RateLimitError,), {})("a kind of it"),
