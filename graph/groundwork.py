@@ -94,7 +94,7 @@ class Groundwork:
     async def delegate(self, *, waits: bool = False) -> Approval:
         """Propose assignments, have the project manager approve them, and say both.
 
-        Where all of it ``waits`` for a human, nobody is told yet to take anything.
+        Where it ``waits`` for a human as well, nobody is told yet to take anything.
         """
         now = utc_now()
         # hours from now mean something now: the plan that is stored and approved holds none
@@ -106,8 +106,7 @@ class Groundwork:
         approval = await self._approval(proposal, plan, members)
         if late := lateness_told(approval.schedule, plan):
             self.effects.log("deadline", late, makespan=approval.schedule.makespan)
-        if approval.approved and not waits:
-            self._say_approval(approval, plan)
+        self._say_approval(approval, plan, waits=waits)
         if approval.approved or approval.schedule.unassigned:  # what somebody may do need not wait for the rest
             self.effects.handovers = [
                 Handover(one.subtask_id, one.member_id, one.start, one.finish) for one in approval.schedule.assignments
@@ -129,12 +128,13 @@ class Groundwork:
         text = f"Proposed: {len(proposal.assignments)} of {len(plan.subtasks)} subtasks, {proposal.makespan:g} hours"
         self._say("delegation", manager, MessageType.APPROVAL, text, critical_path=proposal.critical_path)
 
-    def _say_approval(self, approval: Approval, plan: Plan) -> None:
+    def _say_approval(self, approval: Approval, plan: Plan, *, waits: bool) -> None:
         manager = member_for(self.step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
-        text = "Approved: " + ("; ".join(approval.reasons) or "no objections")
-        self._say(manager, None, MessageType.APPROVAL, text)
-        schedule = approval.schedule
-        self.effects.messages += assignments_told(self.step.execution_id, manager, schedule.assignments, plan)
+        word = "Not approved" if not approval.approved else "No objections, a human decides" if waits else "Approved"
+        self._say(manager, None, MessageType.APPROVAL, f"{word}: {'; '.join(approval.reasons) or 'no objections'}")
+        if approval.approved and not waits:
+            given = approval.schedule.assignments
+            self.effects.messages += assignments_told(self.step.execution_id, manager, given, plan)
 
     def _say(self, sender: str, recipient: str | None, kind: MessageType, text: str, **data: Any) -> None:
         message = Message(

@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from delegation import Approval, Assignment, Plan, Role, Schedule, SquadMember, Subtask
+from agents.rules.independence import made_independent
+from agents.rules.occupancy import Occupancy
+from delegation import Approval, Plan, Schedule, SquadMember, Subtask
 from delegation.deadlines import lateness_told
 from delegation.eligibility import fits, shortfall
 
@@ -15,16 +17,24 @@ _TOLERANCE = 1e-6
 
 
 def approval_of(proposal: Schedule, plan: Plan, members: Sequence[SquadMember]) -> Approval:
-    """Approve a proposal, swap who would review their own work where that costs nothing, or refuse it with reasons."""
+    """Approve a proposal, give to others what its author would review or test, or refuse it with reasons.
+
+    What members do elsewhere is known from what the schedule was made around; of one without a basis nothing is.
+    """
     by_id = {member.id: member for member in members}
-    wrong = [*_incomplete(proposal, plan), *_not_allowed(proposal, plan, by_id), *_out_of_order(proposal, plan)]
+    wrong = [
+        *_incomplete(proposal, plan),
+        *_not_allowed(proposal, plan, by_id),
+        *_out_of_order(proposal, plan),
+        *Occupancy(proposal, members).faults(),
+    ]
     if wrong:
         return Approval(approved=False, reasons=wrong, schedule=proposal)
-    schedule, swaps = _without_own_review(proposal, plan, members)
+    schedule, swaps = made_independent(proposal, plan, members)
     reasons = [
         f"All {len(plan.subtasks)} subtasks are assigned to members who may do them, each after what it depends on.",
         *swaps,
-        *_load(schedule, by_id),
+        *_load(schedule, members),
         *([late] if (late := lateness_told(schedule, plan)) else []),
         *_single_points(plan, members),
     ]
@@ -61,52 +71,24 @@ def _out_of_order(proposal: Schedule, plan: Plan) -> Iterable[str]:
                 yield f"{subtask.id} would start before {earlier}, which it depends on, is done."
 
 
-def _without_own_review(proposal: Schedule, plan: Plan, members: Sequence[SquadMember]) -> tuple[Schedule, list[str]]:
-    """Take work off the reviewer, where another member who may do it is free at that time; else say that it stays."""
-    leads = [member.id for member in members if member.role is Role.TECH_LEAD]
-    if len(leads) != 1:
-        return proposal, []
-    assignments, said = list(proposal.assignments), []
-    for index, assignment in enumerate(assignments):
-        if assignment.member_id != leads[0]:
-            continue
-        subtask = plan.subtask(assignment.subtask_id)
-        others = [
-            one for one in members if one.id != leads[0] and fits(one, subtask) and _free(one, assignment, assignments)
-        ]
-        if others:
-            assignments[index] = assignment.model_copy(update={"member_id": others[0].id})
-            said.append(f"{subtask.id} goes to {others[0].id} instead of {leads[0]}, who reviews it.")
-        else:
-            said.append(
-                f"{leads[0]} works on {subtask.id} and also reviews it: nobody else who may do it is free then."
-            )
-    return proposal.model_copy(update={"assignments": assignments}), said
-
-
-def _free(member: SquadMember, wanted: Assignment, assignments: Iterable[Assignment]) -> bool:
-    """Say whether the member has room for the whole span; overlaps are counted as if they were all at once."""
-    if wanted.start < member.available_from:
-        return False
-    overlapping = [
-        one
-        for one in assignments
-        if one.member_id == member.id and one.start < wanted.finish and wanted.start < one.finish
-    ]
-    return len(overlapping) < member.capacity
-
-
-def _load(schedule: Schedule, members: dict[str, SquadMember]) -> Iterable[str]:
-    hours: dict[str, float] = defaultdict(float)
-    for assignment in schedule.assignments:
-        hours[assignment.member_id] += assignment.finish - assignment.start
+def _load(schedule: Schedule, members: Sequence[SquadMember]) -> Iterable[str]:
+    occupancy = Occupancy(schedule, members)
+    hours = {one.id: own for one in members if (own := occupancy.hours(one.id)) > 0}
     total = sum(hours.values())
-    shown = ", ".join(f"{member_id} {hours[member_id]:g} h" for member_id in members if member_id in hours)
-    yield f"Load: {shown or 'none'}; {total:g} h in all, done after {schedule.makespan:g} h."
+    shown = ", ".join(f"{one} {_h(own)}{_beside(occupancy.hours_elsewhere(one))}" for one, own in hours.items())
+    yield f"Load: {shown or 'none'}; {_h(total)} in all, done after {_h(schedule.makespan)}."
     if len(schedule.assignments) >= _FEW:
         for member_id, own in hours.items():
             if own > _HEAVY_SHARE * total:
                 yield f"{member_id} carries {own / total:.0%} of the hours; the plan depends on that member."
+
+
+def _beside(hours: float) -> str:
+    return f" (and {_h(hours)} elsewhere)" if hours > 0 else ""
+
+
+def _h(hours: float) -> str:
+    return f"{round(hours, 2):g} h"
 
 
 def _single_points(plan: Plan, members: Sequence[SquadMember]) -> Iterable[str]:
