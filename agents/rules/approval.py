@@ -9,7 +9,7 @@ from delegation import Approval, Plan, Schedule, SquadMember, Subtask
 from delegation.deadlines import lateness_told
 from delegation.eligibility import fits, shortfall
 
-__all__ = ["approval_of"]
+__all__ = ["approval_of", "faults_of"]
 
 _HEAVY_SHARE = 0.6
 _FEW = 3
@@ -21,14 +21,7 @@ def approval_of(proposal: Schedule, plan: Plan, members: Sequence[SquadMember]) 
 
     What members do elsewhere is known from what the schedule was made around; of one without a basis nothing is.
     """
-    by_id = {member.id: member for member in members}
-    wrong = [
-        *_incomplete(proposal, plan),
-        *_not_allowed(proposal, plan, by_id),
-        *_out_of_order(proposal, plan),
-        *Occupancy(proposal, members).faults(),
-    ]
-    if wrong:
+    if wrong := faults_of(proposal, plan, members):
         return Approval(approved=False, reasons=wrong, schedule=proposal)
     schedule, swaps = made_independent(proposal, plan, members)
     reasons = [
@@ -39,6 +32,17 @@ def approval_of(proposal: Schedule, plan: Plan, members: Sequence[SquadMember]) 
         *_single_points(plan, members),
     ]
     return Approval(approved=True, reasons=reasons, schedule=schedule)
+
+
+def faults_of(schedule: Schedule, plan: Plan, members: Sequence[SquadMember]) -> list[str]:
+    """Return why nobody may approve a schedule, whoever asks: it is incomplete, not allowed, out of order, too much."""
+    by_id = {member.id: member for member in members}
+    return [
+        *_incomplete(schedule, plan),
+        *_not_allowed(schedule, plan, by_id),
+        *_out_of_order(schedule, plan),
+        *Occupancy(schedule, members).faults(),
+    ]
 
 
 def _incomplete(proposal: Schedule, plan: Plan) -> Iterable[str]:
