@@ -22,6 +22,11 @@ LONGEST_HEADING = 120
 LONGEST_LABEL = 4
 """Words of a line that ends in a colon and is a heading; more of them lead over to what follows."""
 
+LEAST_SAID = 8
+"""Words from which a fenced answer to a template's question may be prose."""
+
+_TOLD = frozenset({Section.PROBLEM, Section.EXPECTED, Section.ACTUAL, Section.WISH})
+
 
 class BlockKind(StrEnum):
     """What a block of the text is."""
@@ -75,6 +80,9 @@ _PROMPT = re.compile(r"(?:\$|>>>|\.\.\.|C:\\[^>]{0,200}>|PS [^>]{0,200}>)\s")
 _LINK = re.compile(r"!?\[([^\]\[\n]{0,300})\]\([^()\s]{0,2000}\)")
 _URL = re.compile(r"(?:https?|ftp|file)://\S+")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
+_HASH_LINE = re.compile(r"^[ \t]{0,8}#{1,6} ", re.MULTILINE)
+_SUMMARY = re.compile(r"<summary>[^<>]{0,200}</summary>", re.IGNORECASE)
+_SAID = re.compile(r"[A-Za-z][a-z']*[.,;:!?)]?$")
 _BLANK_ANSWERS = frozenset({"_no response_", "no response", "n/a", "na", "none", "-", "no", "nope", "tbd", "todo"})
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 (full-width stops end sentences too)
 
@@ -92,7 +100,19 @@ def sentences(text: str) -> list[str]:
 
 def split(text: str) -> list[Block]:
     """Split a text into its blocks, in order, in one pass over its lines."""
-    return list(_Splitter().run(_without_comments(text)))
+    return list(_Splitter().run(_unfolded(_without_comments(text))))
+
+
+def _unfolded(text: str) -> str:
+    """Open the fold around a whole report: templates put one there, headings and all, to keep overviews short."""
+    if not text[:100].lstrip().lower().startswith("<details"):
+        return text
+    lowered = text.lower()
+    begin, end = lowered.find(">") + 1, lowered.find("</details")
+    within = text[begin:] if end < 0 else text[begin:end]
+    if not _HASH_LINE.search(within):
+        return text
+    return _SUMMARY.sub("", within, count=1) + ("" if end < 0 else text[end:].partition(">")[2])
 
 
 def _without_comments(text: str) -> str:
@@ -211,8 +231,16 @@ class _Splitter:
 
     def _flush(self) -> Iterator[Block]:
         if self.kind is not None and (text := "\n".join(self.lines).strip()):
+            if self.kind is BlockKind.CODE and self.section in _TOLD and _is_said(text):
+                self.kind = BlockKind.PARAGRAPH  # the form renders its answers as code, whatever they are
             yield Block(self.kind, text, self.section, self.heading, self.number, self.checked)
         self.kind, self.lines, self.number, self.checked = None, [], None, None
+
+
+def _is_said(text: str) -> bool:
+    """Say whether most of what stands where code is expected are words of a sentence."""
+    words = text[:LONGEST_LINE].split()
+    return len(words) >= LEAST_SAID and sum(bool(_SAID.match(word)) for word in words) > 0.8 * len(words)
 
 
 def _heading(line: str, following: str) -> tuple[str, str] | None:

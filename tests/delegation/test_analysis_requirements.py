@@ -138,6 +138,17 @@ def test_open_questions_say_where_the_text_is_silent() -> None:
         ("Resize", "It would be great to be able to resize this. I'd like to have an option to do so.", "general"),
         ("Problem with my script", "Hi, I tried to run my code and I get this. How can I fix it? Thanks!", "question"),
         ("[Bug] Wrong total", "Steps to reproduce:\n1. Add two\n2. See three", "bug_fix"),
+        ("The save button does nothing", "", "bug_fix"),
+        ("Totals", "### Type\nBug\n\n### Steps to reproduce\n1. Add two\n2. See three", "bug_fix"),
+        ("Retry failed payments", "", "general"),
+        ("Send an email when a build fails", "", "general"),
+        ("Lock accounts", "We need this. Admins should be able to lock an account.", "general"),
+        (
+            "Totals",
+            "### Issue type\nSupport\n\nI tried to add two numbers and I get three. How do I do it?",
+            "question",
+        ),
+        ("[Question] the order of rows", "Hi, I am new here. Are they sorted?", "question"),
     ],
 )
 def test_reports_fall_into_families(title: str, description: str, kind: str) -> None:

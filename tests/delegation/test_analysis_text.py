@@ -102,6 +102,27 @@ def test_folded_parts_are_set_apart() -> None:
     assert kinds("<details>\nthe ui\n</details>")[0][0] == "aside"
 
 
+def test_a_fold_around_the_whole_report_is_opened() -> None:
+    report = (
+        "<details><summary>Click to expand!</summary>\n\n### Type\nBug\n\n### Problem\nIt stops.\n</details>\nThanks"
+    )
+    assert [(block.section, block.text) for block in split(report)] == [
+        (Section.KIND, "Bug"),
+        (Section.PROBLEM, "It stops."),
+        (Section.PROBLEM, "Thanks"),
+    ]
+    assert kinds("<details>\nthe log\n</details>\n# Login page")[0] == ("aside", "<details>\nthe log\n</details>")
+    assert split("<details>\n# Type\n" + "x" * 10)[0].text == "x" * 10
+
+
+def test_an_answer_that_a_form_has_fenced_is_read_as_what_it_is() -> None:
+    said = "The window stays empty after the first click, and nothing happens."
+    assert kinds(f"### Current behaviour\n```shell\n{said}\n```") == [("paragraph", said)]
+    assert kinds(f"Text\n```shell\n{said}\n```")[1] == ("code", said)
+    ran = "for (i = 0; i < n; i++) { total += values[i]; } return total;"
+    assert kinds(f"### Current behaviour\n```c\n{ran}\n```") == [("code", ran)]
+
+
 @pytest.mark.parametrize("word", ["build", "require", "suite", "guide", "fruit", "equip", "my_ui_thing", "liquid"])
 def test_keywords_are_whole_words(word: str) -> None:
     table = Lexicon({"interface": {1.0: "ui, user interface"}})
