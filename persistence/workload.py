@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, select
 
 from persistence.base import OPEN, table
 from persistence.lease import holder
@@ -90,8 +90,9 @@ def _given() -> Select[Any]:
     query = query.where(given.c.at.is_not(None))  # nobody knows from when the oldest ones' hours count
     # in these words, so that the index of open executions is found
     query = query.where(OPEN, execution.c.squad_id == squad, execution.c.id != bindparam("execution"))
-    state, origin = execution.c.status, execution.c.origin_state
-    has_assignments = state.not_in(_UNASSIGNED) & or_(state != "blocked", origin.not_in(_UNASSIGNED))
+    state = execution.c.status
+    came_from = case((state == "blocked", execution.c.origin_state), else_=state)
+    has_assignments = and_(*(came_from != one for one in _UNASSIGNED))  # a list would be expanded at each run
     return query.where(has_assignments, given.c.turn == newest, ~has_ended).order_by(given.c.execution_id, given.c.at)
 
 
