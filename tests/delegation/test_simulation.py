@@ -119,16 +119,20 @@ def test_two_policies_meet_the_same_luck():
     assert results[0].failures == results[1].failures
 
 
+@pytest.mark.parametrize("interval", [0, 0.25])
 @pytest.mark.parametrize("policy", ["critical_path", "least_loaded"])
-def test_fifty_open_tasks_on_a_squad_of_ten_end_by_priority_and_overload_nobody(policy):
+def test_fifty_open_tasks_on_a_squad_of_ten_end_by_priority_and_overload_nobody(policy, interval):
     levels = ["low", "normal", "high", "urgent"]
     plans = [
         [one.model_copy(update={"priority": levels[number % 4]}) for one in (*CHAIN, sub("d", 1 + number % 5, "c"))]
         for number in range(50)
     ]
     squad = [*members(*(f"m{n}" for n in range(8))), *members("wide", capacity=2), *members("away", leave=[(5, 20)])]
-    result = simulate(plans, squad, policy, 2, rework=0.1, refusal=0.05)
+    result = simulate(plans, squad, policy, 2, rework=0.1, refusal=0.05, interval=interval)
     assert result.completed == 50
+    ends = [interval * number + hours for number, hours in enumerate(result.lead_times)]
+    last = [max(ends[number::4]) for number in range(4)]
+    assert last == sorted(last, reverse=True)
     means = [statistics.fmean(result.lead_times[number::4]) for number in range(4)]
     assert means == sorted(means, reverse=True)
     assert means[3] < means[0] / 2
