@@ -2,7 +2,7 @@
 
 from agents.context_manager import ContextManager
 from agents.effects import effect
-from agents.member_context import ContextKind, ContextPart, MemberContext
+from agents.member_context import ContextKind, ContextPart, MemberContext, Purpose
 from agents.message_bus import MessageBus
 from agents.role_agent import Answering, Brief, ProjectManager, RoleAgent, TechLead, Tester, Unfinished
 from agents.roster import OwnAgent, Roster
@@ -39,6 +39,7 @@ __all__ = [
     "MessageStore",
     "OwnAgent",
     "ProjectManager",
+    "Purpose",
     "Recollection",
     "Reply",
     "RoleAgent",

@@ -1,33 +1,93 @@
-"""What a member is told before it works: the task, what has been decided, and what was said to it, within a budget."""
+"""What a member is told before it works: the task, what has been decided, said, done and learnt, within a budget."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from agents.member_context import ContextKind, ContextPart, MemberContext
+from langchain_core.embeddings import Embeddings
+from langgraph.store.base import BaseStore
+
+from agents import context_lines
+from agents.fitting import Counter, Ranked, approximate_tokens, compose
+from agents.member_context import ContextKind, MemberContext, Purpose
+from agents.memory import LESSONS, InProcessStore, PastTasks, Recall, SquadMemory, lessons_of
 from agents.message_bus import MessageBus
-from agents.store import ContextStore, MemoryContextStore, MessageStore
-from delegation import InputError, Message, MessageType, Task
+from agents.store import BackgroundStore, ContextStore, MemoryContextStore, MessageStore
+from delegation import InputError, Message, PastTask, Task
 
 __all__ = ["ContextManager"]
 
-_NOISE = frozenset({MessageType.STATE_TRANSITION, MessageType.STATUS_REQUEST, MessageType.STANDUP})
-"""What everybody is told anyway and nobody acts on: first to go when room is short."""
+_Kind = ContextKind
+_USEFUL: dict[Purpose, tuple[ContextKind, ...]] = {
+    Purpose.ANALYSIS: (
+        _Kind.DECISIONS,
+        _Kind.SIMILAR_TASKS,
+        _Kind.LESSONS,
+        _Kind.FILES,
+        _Kind.SQUAD,
+        _Kind.CONVERSATION,
+    ),
+    Purpose.IMPLEMENTATION: (
+        _Kind.DECISIONS,
+        _Kind.CONVERSATION,
+        _Kind.WORK,
+        _Kind.FILES,
+        _Kind.LESSONS,
+        _Kind.SIMILAR_TASKS,
+        _Kind.SQUAD,
+    ),
+    Purpose.REVIEW: (_Kind.WORK, _Kind.DECISIONS, _Kind.CONVERSATION, _Kind.FILES, _Kind.LESSONS, _Kind.SIMILAR_TASKS),
+}
+"""What is useful for which purpose besides the task itself, the most useful first."""
+
+LESSONS_LAST = timedelta(days=365)
+"""How long a lesson is remembered after it was last of use."""
+NOBODY = UUID(int=0)
+"""The squad of whoever works without a database."""
 
 
 class ContextManager:
-    """Remembers facts of an execution and builds a member's context; unbound, it keeps them in memory."""
+    """Remembers facts, lessons and past tasks, and builds a member's context; unbound, it keeps them in memory.
 
-    def __init__(self) -> None:
+    Args:
+        embeddings: finds similar past tasks by what they mean as well as by their words; any of LangChain's.
+        count_tokens: how many tokens a text has, where a budget is in tokens; about a quarter of its bytes where it is
+            left out, so that nothing has to be loaded for it.
+    """
+
+    def __init__(self, *, embeddings: Embeddings | None = None, count_tokens: Counter = approximate_tokens) -> None:
         self._facts: ContextStore = MemoryContextStore()
         self._messages: MessageBus | MessageStore | None = None
+        self._background: BackgroundStore | None = None
+        self._memory: BaseStore = InProcessStore()
+        self._recall: Recall | None = None
+        self._embeddings, self._count = embeddings, count_tokens
 
-    def bind(self, store: ContextStore | None = None, *, messages: MessageBus | MessageStore | None = None) -> None:
-        """Keep facts in ``store`` and read conversations from ``messages`` from now on; None leaves either as it is."""
-        if store is not None:
-            self._facts = store
-        if messages is not None:
-            self._messages = messages
+    def bind(
+        self,
+        store: ContextStore | None = None,
+        *,
+        messages: MessageBus | MessageStore | None = None,
+        background: BackgroundStore | None = None,
+        past: PastTasks | None = None,
+        memory: BaseStore | None = None,
+    ) -> None:
+        """Keep and read from these from now on; None leaves one as it is.
+
+        Args:
+            store: keeps facts.
+            messages: holds conversations.
+            background: knows what stands around an execution.
+            past: knows the squads' past tasks.
+            memory: keeps lessons, and whatever else agents remember.
+        """
+        self._facts = store or self._facts
+        self._messages = messages if messages is not None else self._messages
+        self._background = background or self._background
+        self._memory = memory if memory is not None else self._memory
+        self._recall = Recall(past, self._embeddings) if past is not None else self._recall
 
     async def remember(self, execution_id: UUID | str, key: str, value: Any) -> None:
         """Keep a fact, in place of an earlier one of that key; the value should be plain JSON."""
@@ -38,54 +98,124 @@ class ContextManager:
         facts = await self._facts.get(_id(execution_id))
         return facts if key is None else facts.get(key)
 
+    def memory(self, squad_id: UUID | str) -> SquadMemory:
+        """Return what a squad remembers: one of LangGraph's stores, which holds nothing of any other squad's."""
+        return SquadMemory(self._memory, _id(squad_id))
+
+    async def remember_lesson(
+        self, execution_id: UUID | str, text: str, *, lasts: timedelta | None = LESSONS_LAST
+    ) -> None:
+        """Keep what was learnt in an execution, for its squad's later tasks; the same words are kept once.
+
+        Args:
+            execution_id: The execution.
+            text: What was learnt.
+            lasts: How long it is remembered after it was last of use; None is for ever.
+        """
+        wanted = _id(execution_id)
+        squad_id = await self._squad_of(wanted)
+        key = sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+        minutes = None if lasts is None else lasts.total_seconds() / 60
+        await self.memory(squad_id).aput(lessons_of(wanted), key, {"text": text}, ttl=minutes)
+
+    async def lessons(self, squad_id: UUID | str, about: str, *, limit: int = 10) -> list[str]:
+        """Return a squad's lessons that share words with a text, the most similar first."""
+        found = await self.memory(squad_id).asearch((LESSONS,), query=about, limit=limit)
+        return [str(one.value.get("text", "")) for one in found]
+
+    async def similar_tasks(
+        self, squad_id: UUID | str, text: str, *, limit: int = 5, without: UUID | str | None = None
+    ) -> list[PastTask]:
+        """Return a squad's past tasks that are most like a text, best first; ``without`` leaves an execution out."""
+        if self._recall is None:
+            return []
+        left_out = None if without is None else _id(without)
+        return await self._recall.similar(_id(squad_id), text, limit=limit, without=left_out)
+
+    async def embed_past_tasks(self, squad_id: UUID | str) -> int:
+        """Have all of a squad's past tasks embedded that are not yet; returns how many that were."""
+        return await self._recall.embed_all(_id(squad_id)) if self._recall else 0
+
     async def build_context(
-        self, execution_id: UUID | str, task: Task, *, member_id: str | None = None, budget: int = 8_000
+        self,
+        execution_id: UUID | str,
+        task: Task,
+        *,
+        member_id: str | None = None,
+        budget: int = 8_000,
+        max_tokens: int | None = None,
+        purpose: Purpose | str = Purpose.IMPLEMENTATION,
+        about: str = "",
+        with_task: bool = True,
     ) -> MemberContext:
         """Build what a member should read before it works.
 
-        Room is given out by use: the title and the criteria, the decisions (newest first), what was said to the
-        member by name, what was said to everybody, and the description last of all, cut where it does not fit.
+        Room is given out by use: the task's title and criteria, then what its purpose makes most useful (decisions
+        newest first, what was said to the member by name before what was said to everybody), and the description last
+        of all, cut where it does not fit.
 
         Args:
             execution_id: The execution.
             task: Its task.
-            member_id: Whose conversation; without one, everything that was said in the execution.
+            member_id: Whose conversation and work; without one, everything that was said and done in the execution.
             budget: Characters of ``MemberContext.text`` at most; four are about one token.
+            max_tokens: Tokens of ``MemberContext.text`` at most, by the manager's counter; ``budget`` is not looked at.
+            purpose: analysis, implementation or review.
+            about: Further words by which past tasks, lessons and files are chosen, a subtask's for instance.
+            with_task: Whether the task itself is part of it; it is not where somebody is handed it anyway.
 
         Raises:
-            InputError: The budget is not positive, or the id is none.
+            InputError: The budget is not positive, the purpose is unknown, or the id is none.
         """
-        if budget < 1:
-            raise InputError(f"a context needs room, not {budget} characters", hint="give a budget of some thousands")
-        wanted = _id(execution_id)
-        head = "\n".join([task.title, *(f"- {one}" for one in task.acceptance_criteria)])
-        shown = _cut(head, budget)
-        room = budget - len(shown)
-        decisions = [f"{key}: {value}" for key, value in (await self._facts.get(wanted)).items()]
-        kept_decisions, room = _fit(reversed(list(enumerate(decisions))), room)
-        said = await self._said(wanted, member_id)
-        lines = [f"{one.sender} ({one.type}): {one.content}" for one in said]
-        ranking = sorted(enumerate(lines), key=lambda one: (_rank(said[one[0]]), -one[0]))
-        kept_lines, room = _fit(ranking, room)
-        description = _cut(task.description, room - 1)
-        text = f"{shown}\n{description}" if description else shown
-        lines_of = {
-            ContextKind.TASK: [text],
-            ContextKind.DECISIONS: kept_decisions,
-            ContextKind.CONVERSATION: kept_lines,
-        }
-        return MemberContext(
-            task=text,
-            decisions=kept_decisions,
-            conversation=kept_lines,
-            parts=[
-                ContextPart(kind=kind, title=kind.value.capitalize(), lines=found)
-                for kind, found in lines_of.items()
-                if found
-            ],
-            omitted=len(decisions) + len(lines) - len(kept_decisions) - len(kept_lines),
-            shortened=shown != head or description != task.description,
-        )
+        size, measure = (budget, len) if max_tokens is None else (max_tokens, self._count)
+        if size < 1:
+            what = "characters" if max_tokens is None else "tokens"
+            raise InputError(f"a context needs room, not {size} {what}", hint="give a budget of some thousands")
+        kinds = _USEFUL[_purpose(purpose)]
+        useful = await self._gather(_id(execution_id), task, kinds, member_id=member_id, about=about)
+        return compose(size, measure, useful, task if with_task else None)
+
+    async def build_analysis_context(self, execution_id: UUID | str, task: Task, **options: Any) -> MemberContext:
+        """Build what helps to analyse and plan: similar past tasks and lessons before all; see ``build_context``."""
+        return await self.build_context(execution_id, task, purpose=Purpose.ANALYSIS, **options)
+
+    async def build_implementation_context(self, execution_id: UUID | str, task: Task, **options: Any) -> MemberContext:
+        """Build what helps to work a subtask: decisions, and what was said to the member; see ``build_context``."""
+        return await self.build_context(execution_id, task, purpose=Purpose.IMPLEMENTATION, **options)
+
+    async def build_review_context(self, execution_id: UUID | str, task: Task, **options: Any) -> MemberContext:
+        """Build what helps to check work: what was done by whom, before all; see ``build_context``."""
+        return await self.build_context(execution_id, task, purpose=Purpose.REVIEW, **options)
+
+    async def _gather(
+        self, execution_id: UUID, task: Task, kinds: tuple[ContextKind, ...], *, member_id: str | None, about: str
+    ) -> Mapping[ContextKind, Ranked]:
+        """Return what there is to tell, the most useful kind first."""
+        known = await self._background.load(execution_id) if self._background else None
+        squad_id = known.squad_id if known else NOBODY
+        words = "\n".join([about, task.title, *task.acceptance_criteria, task.description])
+        found: dict[ContextKind, Ranked] = {}
+        for kind in kinds:
+            if kind == _Kind.DECISIONS:
+                found[kind] = context_lines.decisions(await self._facts.get(execution_id), known)
+            elif kind == _Kind.CONVERSATION:
+                found[kind] = context_lines.conversation(await self._said(execution_id, member_id))
+            elif kind == _Kind.WORK:
+                found[kind] = context_lines.work(known, member_id)
+            elif kind == _Kind.FILES:
+                found[kind] = context_lines.files(task, about, known)
+            elif kind == _Kind.SQUAD:
+                found[kind] = context_lines.squad(known)
+            elif kind == _Kind.LESSONS:
+                found[kind] = context_lines.in_order(await self.lessons(squad_id, words))
+            elif kind == _Kind.SIMILAR_TASKS:
+                similar = await self.similar_tasks(squad_id, words, without=execution_id)
+                found[kind] = context_lines.past_tasks(similar)
+        return found
+
+    async def _squad_of(self, execution_id: UUID) -> UUID:
+        known = await self._background.load(execution_id) if self._background else None
+        return known.squad_id if known else NOBODY
 
     async def _said(self, execution_id: UUID, member_id: str | None) -> list[Message]:
         if self._messages is None:
@@ -94,27 +224,11 @@ class ContextManager:
         return await store.load(execution_id, member=member_id)
 
 
-def _rank(message: Message) -> int:
-    """Say how early a message gets room: sent to a member by name, sent to everybody, noise."""
-    if message.type in _NOISE:
-        return 2
-    return 1 if message.recipient is None else 0
-
-
-def _fit(ranked: Iterable[tuple[int, str]], room: int) -> tuple[list[str], int]:
-    """Take what fits, most useful first; returns it in its original order, and the room that is left."""
-    taken = []
-    for position, text in ranked:
-        if (cost := len(text) + 1) <= room:  # one more for the line break
-            taken.append((position, text))
-            room -= cost
-    return [text for _, text in sorted(taken)], room
-
-
-def _cut(text: str, room: int) -> str:
-    if len(text) <= room:
-        return text
-    return text[: room - 1] + "…" if room > 1 else ""
+def _purpose(value: Purpose | str) -> Purpose:
+    try:
+        return Purpose(value)
+    except ValueError:
+        raise InputError(f"{value!r} is no purpose", hint=f"there are {', '.join(Purpose)}") from None
 
 
 def _id(value: UUID | str) -> UUID:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ContextKind", "ContextPart", "MemberContext"]
+__all__ = ["ContextKind", "ContextPart", "MemberContext", "Purpose"]
 
 
 class ContextKind(StrEnum):
@@ -18,6 +18,14 @@ class ContextKind(StrEnum):
     FILES = "files"
     LESSONS = "lessons"
     SIMILAR_TASKS = "similar_tasks"
+
+
+class Purpose(StrEnum):
+    """What a member is about to do, which decides what helps most."""
+
+    ANALYSIS = "analysis"
+    IMPLEMENTATION = "implementation"
+    REVIEW = "review"
 
 
 class ContextPart(BaseModel):

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
-from delegation import Message, MessageType
+from delegation import Background, Message, MessageType
 
-__all__ = ["ContextStore", "MemoryContextStore", "MemoryMessageStore", "MessageStore"]
+__all__ = ["BackgroundStore", "ContextStore", "MemoryContextStore", "MemoryMessageStore", "MessageStore"]
 
 
 @runtime_checkable
@@ -54,6 +54,14 @@ class ContextStore(Protocol):
 
     async def get(self, execution_id: UUID) -> dict[str, Any]:
         """Return all facts of the execution by name, in the order in which they were first stored."""
+        ...
+
+
+class BackgroundStore(Protocol):
+    """Knows what stands around an execution."""
+
+    async def load(self, execution_id: UUID) -> Background | None:
+        """Return squad, work and answers of an execution, all of one moment; None where there is no such execution."""
         ...
 
 

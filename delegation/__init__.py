@@ -31,6 +31,7 @@ from delegation.errors import (
 )
 from delegation.gate import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, GateStatus, NewGate
 from delegation.json_values import json_object, validated
+from delegation.mentions import files_in
 from delegation.message import Message, MessageType
 from delegation.message_contents import check_message
 from delegation.outcome import CodeChange, Deliverable, Outcome, OutcomeStatus, TestReport, TestResult
@@ -160,6 +161,7 @@ __all__ = [
     "check_message",
     "check_plan",
     "digest_of",
+    "files_in",
     "fits",
     "json_object",
     "ranked",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from delegation.reading import Reading
 from delegation.text import BlockKind
 
-__all__ = ["interfaces_in", "mentions_of"]
+__all__ = ["files_in", "interfaces_in", "mentions_of"]
 
 MOST_MENTIONS = 40
 LONGEST_MENTION = 120
@@ -28,6 +28,7 @@ _PATTERNS = (
     re.compile(r"(?<![\w.])([a-z_]\w{0,60}(?:_[a-z0-9]{1,60}){1})\b(?!\.\w)"),
     re.compile(r"(?<![\w.])([A-Z][a-z0-9]{1,40}(?:[A-Z][a-z0-9]{1,40}){1,6})\b"),
 )
+_FILE = re.compile(rf"(?:[\w.-]+/)*[\w.-]+\.(?:{_ENDINGS})")
 _BACKTICKED = re.compile(r"`([^`\n]{1,120})`")
 _BRANDS = frozenset(
     {"GitHub", "GitLab", "JavaScript", "TypeScript", "TensorFlow", "PyTorch", "YouTube", "StackOverflow", "LinkedIn"}
@@ -40,6 +41,11 @@ def mentions_of(reading: Reading) -> list[str]:
     """Return the interfaces that the title, the prose and the criteria name, in order, without repetition."""
     prose = [block.text for block in reading.blocks if block.kind in {BlockKind.PARAGRAPH, BlockKind.ITEM}]
     return interfaces_in([reading.task.title, *prose, *reading.criteria])
+
+
+def files_in(texts: Iterable[str]) -> list[str]:
+    """Return the files named in the texts, at most ``MOST_MENTIONS``, in order of appearance."""
+    return [one for one in interfaces_in(texts) if _FILE.fullmatch(one)]
 
 
 def interfaces_in(texts: Iterable[str]) -> list[str]:

@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from delegation.outcome import OutcomeStatus
-from delegation.plan import Plan, Requirements
 from delegation.squad import Squad
 
 __all__ = ["Background", "DoneWork", "PastTask"]
@@ -46,7 +45,5 @@ class Background(BaseModel):
 
     squad_id: UUID
     squad: Squad
-    requirements: Requirements | None = None
-    plan: Plan | None = None
     work: list[DoneWork] = Field(default=[], description="Oldest first.")
     answers: list[str] = Field(default=[], description="What humans answered, 'question: answer', oldest first.")

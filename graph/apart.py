@@ -10,19 +10,28 @@ from contextlib import contextmanager
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.runtime import Runtime
+from langgraph.store.base import BaseStore
 
 __all__ = ["apart"]
 
+RUNTIME = "__pregel_runtime"
+"""Where LangGraph hands on, in a configuration, what the graphs beneath a node inherit."""
+
 
 @contextmanager
-def apart(scope: str) -> Iterator[None]:
-    """Have whatever is invoked inside inherit our callbacks and tags, and nothing that runs a graph.
+def apart(scope: str, memory: BaseStore) -> Iterator[None]:
+    """Have whatever is invoked inside inherit our callbacks and tags, and of what runs a graph its store alone.
+
+    That is what the squad at work remembers: a graph or a tool that asks LangGraph for the store gets it, where it was
+    compiled without one.
 
     So what its models say still reaches a client that streams messages with ``subgraphs=True``, and a tracer;
     ``squad_scope`` in the metadata says which subtask or state, and which round, it was said for.
     """
     ours = var_child_runnable_config.get() or {}
     theirs: RunnableConfig = {"metadata": {**ours.get("metadata", {}), "squad_scope": scope}}
+    theirs["configurable"] = {RUNTIME: Runtime(store=memory)}
     if "tags" in ours:
         theirs["tags"] = ours["tags"]
     if "callbacks" in ours:

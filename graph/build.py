@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
@@ -40,6 +41,7 @@ def build_graph(
     agents: Mapping[Role, OwnAgent] | None = None,
     url: str | None = None,
     migrations: Iterable[Migration] = (),
+    embeddings: Embeddings | None = None,
 ) -> SquadGraph:
     """Build and compile the graph; nothing is opened before its first node runs.
 
@@ -49,11 +51,19 @@ def build_graph(
         workflow_engine: an engine with registered actions.
         agents: agents of your own by role; a compiled graph or other Runnable will do.
         migrations: named ways by which an execution may go on that began under another definition.
+        embeddings: find a squad's similar past tasks by what they mean, besides their words; any of LangChain's.
         url: a URL or a path; None is ``SQUAD_DATABASE_URL``, else the embedded default in ``.squad/``.
     """
     if database is None and url is None:  # read when the graph is built: a node never looks at the environment
         url = os.environ.get("SQUAD_DATABASE_URL", "").strip() or None
-    services = Services(database=database, url=url, engine=workflow_engine, agents=agents, migrations=migrations)
+    services = Services(
+        database=database,
+        url=url,
+        engine=workflow_engine,
+        agents=agents,
+        migrations=migrations,
+        embeddings=embeddings,
+    )
     if checkpointer is None and database is not None:
         checkpointer = database.checkpointer
     return assemble(services, checkpointer)

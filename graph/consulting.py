@@ -16,6 +16,7 @@ from graph.apart import apart
 from graph.context import RunSettings
 from graph.masking import masked
 from graph.outside import Outside, scope_of
+from graph.recalling import memory_of, recalling
 from graph.step import Step
 
 __all__ = ["Late", "called", "consult", "is_cancelled", "is_passing", "takes"]
@@ -79,8 +80,10 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
         except SystemExit as error:  # an agent's own; let through, it would end the event loop and all that runs in it
             raise RuntimeError(f"it called sys.exit({error.code})") from None
 
+    memory = memory_of(outside)
+    around = Surroundings(effects=outside, context=recalling(outside, agent, given), memory=memory)
     try:
-        with surrounded(Surroundings(effects=outside)), apart(outside.scope):
+        with surrounded(around), apart(outside.scope, memory):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
     except Exception as error:
         if outside.doubt:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from langchain_core.embeddings import Embeddings
+from langgraph.store.base import BaseStore
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,6 +55,7 @@ class TaskOrchestrator(Steering):
         migrations: named ways by which an execution may go on that began under another definition.
         notify: who is told of questions to a human: URLs of Apprise's by a name; see :class:`Sinks`. Nothing of that
             holds up an execution.
+        embeddings: find a squad's similar past tasks by what they mean, besides their words; any of LangChain's.
 
     A method that takes ``db`` does its own statements in a savepoint and commits at success. On a parked execution
     the intervening ones act at once. While a driver runs, they leave a durable request and return a
@@ -71,11 +74,16 @@ class TaskOrchestrator(Steering):
         settings: RunSettings | None = None,
         migrations: Iterable[Migration] = (),
         notify: Mapping[str, str] | Sinks | None = None,
+        embeddings: Embeddings | None = None,
     ) -> None:
         if model != "rules":
             raise ConfigurationError(f"the model {model!r} is not known", hint="the only one so far is 'rules'")
         self.message_bus = message_bus or MessageBus()
-        self.context_manager = context_manager or ContextManager()
+        if context_manager and embeddings:
+            raise ConfigurationError(
+                "embeddings are given twice", hint="ContextManager(embeddings=…), or TaskOrchestrator(embeddings=…)"
+            )
+        self.context_manager = context_manager or ContextManager(embeddings=embeddings)
         self.workflow_engine = workflow_engine or WorkflowEngine()
         self.settings = settings or RunSettings()
         self._services = Services(
@@ -206,6 +214,11 @@ class TaskOrchestrator(Steering):
     async def prune(self, older_than: timedelta, *, dry_run: bool = False) -> Pruned:
         """Delete checkpoints and journal of executions that ended longer ago than that; see :func:`prune`."""
         return await prune(self._ready().database, older_than, dry_run=dry_run)
+
+    def memory(self, squad_id: UUID | str) -> BaseStore:
+        """Return what a squad remembers: one of LangGraph's stores, which holds nothing of any other squad's."""
+        self._ready()
+        return self.context_manager.memory(as_uuid(squad_id, "a squad"))
 
     @property
     def _database(self) -> Database:

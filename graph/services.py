@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from langchain_core.embeddings import Embeddings
 from langgraph.runtime import Runtime
 
 from agents import ContextManager, MessageBus, OwnAgent, Roster
@@ -15,7 +16,13 @@ from graph.engine import WorkflowEngine
 from graph.fingerprint import Fingerprint, Migration
 from graph.live_board import Boards
 from graph.terms import Terms
-from persistence import Database, DatabaseContextStore, DatabaseMessageStore
+from persistence import (
+    Database,
+    DatabaseBackground,
+    DatabaseContextStore,
+    DatabaseMessageStore,
+    DatabasePastTasks,
+)
 
 __all__ = ["Services"]
 
@@ -39,19 +46,21 @@ class Services:
         agents: Mapping[Role, OwnAgent] | None = None,
         bus: MessageBus | None = None,
         context: ContextManager | None = None,
+        embeddings: Embeddings | None = None,
         migrations: Iterable[Migration] = (),
     ) -> None:
         self.engine = engine or WorkflowEngine()
         self.roster = Roster(agents)
         self.delegation = DelegationEngine()
         self.bus = bus
-        self.context = context
+        self.context = context or ContextManager(embeddings=embeddings)
         self.boards = Boards()
         self.migrations = tuple(migrations)
         self.fingerprint: Callable[[], Fingerprint] = dict
         """Of the graph that these services serve, which says so once it is built."""
         self._url = url
         self._database = database
+        self._known: Database | None = None
         self._opened: tuple[asyncio.AbstractEventLoop, asyncio.Future[Database]] | None = None
         if bus:
             self.engine.add_listener(bus.publish)
@@ -82,8 +91,20 @@ class Services:
             self._database = database
             if self.bus:
                 self.bus.bind(DatabaseMessageStore(database))
-            if self.context:
-                self.context.bind(DatabaseContextStore(database), messages=self.bus)
+            self.knowledge(database)
+
+    def knowledge(self, database: Database) -> ContextManager:
+        """Return the context manager, which keeps and finds everything in that database."""
+        if self._known is not database:
+            self._known = database
+            self.context.bind(
+                DatabaseContextStore(database),
+                messages=self.bus or DatabaseMessageStore(database),
+                background=DatabaseBackground(database),
+                past=DatabasePastTasks(database),
+                memory=database.store,
+            )
+        return self.context
 
 
 def _has_failed(opening: asyncio.Future[Database]) -> bool:

@@ -1,6 +1,7 @@
 """The database: tables, sessions, the step journal, the transition log, the checkpointer."""
 
 from persistence import lease
+from persistence.background import DatabaseBackground
 from persistence.base import utc_now
 from persistence.context import DatabaseContextStore
 from persistence.creation import create_execution, insert_squad, insert_task, keep_terms
@@ -44,6 +45,7 @@ from persistence.workload import Elsewhere, Given, load_workload
 __all__ = [
     "Assigned",
     "Database",
+    "DatabaseBackground",
     "DatabaseContextStore",
     "DatabaseMessageStore",
     "DatabasePastTasks",

@@ -36,7 +36,7 @@ _COUNT = (
 # A title says most, then what was learnt and what came of it.
 _BEST = text(
     "SELECT rowid FROM past_tasks_text WHERE past_tasks_text MATCH :match AND rowid BETWEEN :first AND :last"
-    " AND rank MATCH 'bm25(4.0, 1.0, 2.0, 2.0)' ORDER BY rank LIMIT :most"
+    " AND rank MATCH 'bm25(4.0, 1.0, 2.0, 2.0)' ORDER BY rank, rowid DESC LIMIT :most"
 )
 
 

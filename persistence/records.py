@@ -54,6 +54,7 @@ class Facts:
     """What does not change while an execution runs: its task and its squad."""
 
     task_id: UUID
+    squad_id: UUID
     task: Task
     squad: Squad
     squad_at: datetime
@@ -97,7 +98,7 @@ def load_facts(connection: Connection, execution: Row[Any]) -> Facts:
     stored = connection.execute(_by_id(SquadRow), {"key": execution.squad_id}).one()
     members = connection.execute(_members(), {"squad": execution.squad_id})
     squad = Squad(name=stored.name, members=[member_of(one) for one in members])
-    return Facts(execution.task_id, task_of(task), squad, stored.created_at)
+    return Facts(execution.task_id, execution.squad_id, task_of(task), squad, stored.created_at)
 
 
 def load_move(connection: Connection, task_id: str, execution_id: UUID | None = None) -> Row[Any] | None:

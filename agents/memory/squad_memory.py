@@ -19,10 +19,7 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from agents.surroundings import surroundings
-from delegation import ConfigurationError
-
-__all__ = ["LESSONS", "CurrentMemory", "SquadMemory", "lessons_of"]
+__all__ = ["LESSONS", "SquadMemory", "lessons_of"]
 
 LESSONS = "lessons"
 """The namespace of what a squad has learnt; below it, one namespace for each execution."""
@@ -80,27 +77,3 @@ class SquadMemory(BaseStore):
         seen = copy(one)
         seen.namespace = one.namespace[len(self._root) :]
         return seen
-
-
-class CurrentMemory(BaseStore):
-    """The memory of the squad whose agent is running: what a compiled graph's nodes and tools get as their store."""
-
-    __slots__ = ()
-    supports_ttl = True
-
-    def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Do the operations in the memory of the squad at work."""
-        return _current().batch(ops)
-
-    async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Do the operations in the memory of the squad at work."""
-        return await _current().abatch(ops)
-
-
-def _current() -> BaseStore:
-    memory = surroundings().memory
-    if memory is None:
-        raise ConfigurationError(
-            "there is no memory here: no squad's agent is running", hint="use orchestrator.memory(squad_id) elsewhere"
-        )
-    return memory

@@ -1,9 +1,8 @@
 """The memory: LangGraph's store in process and in the database, by one contract, and a squad's part of either."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,8 +17,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from agents import Surroundings, surrounded
-from agents.memory import CurrentMemory, InProcessStore, SquadMemory
+from agents.memory import InProcessStore, SquadMemory
 from delegation import ConfigurationError, InputError
 from persistence import Database, DatabaseStore
 
@@ -218,15 +216,3 @@ async def test_a_squad_reaches_nothing_of_another_whatever_it_names(
     item = await mine.aget(space, "k")
     assert item is not None
     assert (item.value, item.namespace) == ({"text": "a secret"}, space)
-
-
-async def test_a_graphs_store_is_the_memory_of_the_squad_at_work(database: Database) -> None:
-    memory: Callable[[int], SquadMemory] = lambda number: SquadMemory(database.store, UUID(int=number))  # noqa: E731
-    current = CurrentMemory()
-    with surrounded(Surroundings(memory=memory(1))):
-        await current.aput(("n",), "k", {"v": 1})
-    with surrounded(Surroundings(memory=memory(2))):
-        assert await current.aget(("n",), "k") is None
-    with pytest.raises(ConfigurationError, match="no squad's agent is running"):
-        await current.aget(("n",), "k")
-    assert await memory(1).aget(("n",), "k") is not None

@@ -224,7 +224,7 @@ async def test_a_migration_remembers_what_had_ended_before(tmp_path: Path) -> No
         ended(connection, squads[0], "Login still open", status="blocked")
     engine.dispose()
     async with await Database.open(str(file)) as database:
-        assert await titles(database, squads[0], "login") == ["Login 0", "Login 1"]
+        assert await titles(database, squads[0], "login") == ["Login 1", "Login 0"]
         assert await titles(database, squads[1], "login") == ["Login 2"]
         await database.write(lambda connection: ended(connection, squads[1], "Login 4"))
         assert set(await titles(database, squads[1], "login")) == {"Login 2", "Login 4"}

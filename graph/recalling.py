@@ -1,0 +1,77 @@
+"""What an agent may know beyond what it is handed: put together where it asks, and once for each piece of work.
+
+Nobody who does not ask pays for it: the rules never do. What was told is kept in the journal, so that a step which is
+killed and made again asks its model the same, and finds the answer that was kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from agents import Brief, MemberContext, Purpose
+from agents.memory import SquadMemory
+from graph.outside import Outside
+from persistence import Effects, Record, guard, load_record, store_effects
+
+__all__ = ["Recalling", "memory_of", "recalling"]
+
+_PURPOSES = {"review": Purpose.REVIEW, "execute": Purpose.REVIEW, "standup": Purpose.REVIEW}
+"""What judgements are for, by their names; all others analyse or plan."""
+
+
+@dataclass(frozen=True)
+class Recalling:
+    """The recollection of one agent for one piece of work."""
+
+    outside: Outside
+    key: str
+    purpose: Purpose
+    member_id: str | None = None
+    about: str = ""
+
+    async def __call__(self, *, max_tokens: int = 2_000) -> MemberContext:
+        """Return what is known besides the task, which every agent is handed, within the budget; see `Recollection`."""
+        step, key = self.outside.step, f"{self.key}:{max_tokens}"
+        journal = f"context:{step.execution_id}"
+        kept = await step.database.read(lambda connection: load_record(connection, journal, key))
+        if kept is not None:
+            return MemberContext.model_validate(kept)
+        found = await step.services.knowledge(step.database).build_context(
+            step.execution_id,
+            step.facts.task,
+            member_id=self.member_id,
+            max_tokens=max_tokens,
+            purpose=self.purpose,
+            about=self.about,
+            with_task=False,
+        )
+
+        def keep(connection: Connection) -> MemberContext:
+            guard(connection, step.execution_id, step.node, step.drive.epoch)
+            if (before := load_record(connection, journal, key)) is not None:
+                return MemberContext.model_validate(before)
+            record = Record(journal, key, found.model_dump(mode="json"))
+            store_effects(connection, step.execution_id, Effects(record=record))
+            return found
+
+        return await step.database.write(keep)
+
+
+def recalling(outside: Outside, agent: Callable[..., Any], given: tuple[Any, ...]) -> Recalling:
+    """Return the recollection for one call of an agent's method: by its name for judgements, by its brief for work."""
+    judgement = getattr(getattr(agent, "func", agent), "__name__", "")
+    brief = given[0] if given and isinstance(given[0], Brief) else None
+    if brief is None:
+        key = f"{outside.scope}:{outside.step.state['seq']}:{judgement}"
+        return Recalling(outside, key, _PURPOSES.get(judgement, Purpose.ANALYSIS))
+    key = f"{outside.scope}:{brief.attempt}:{len(brief.answers)}:{brief.member.id}"
+    about = "\n".join([brief.subtask.title, brief.subtask.description, *brief.subtask.criteria])
+    return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, about)
+
+
+def memory_of(outside: Outside) -> SquadMemory:
+    """Return what the squad at work remembers."""
+    step = outside.step
+    return step.services.knowledge(step.database).memory(step.facts.squad_id)
