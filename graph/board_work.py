@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from agents import Brief
 from delegation import EffectInDoubt, ExecutionBusy, Message, MessageType, Outcome, OutcomeStatus, SquadMember, Subtask
+from graph.attempts import RETRIED
+from graph.colleagues import AskingAround
 from graph.consulting import Late, called, is_cancelled
 from graph.heard import heard
 from graph.lifecycle import WorkflowState
@@ -96,19 +98,26 @@ class MemberAtWork:
         started_at = utc_now()
         self.board.begun[subtask.id] = started_at
         await self._tell(subtask, "in_progress")
-        outcome = await self._act(subtask)
+        turn = self.board.facts.turns(subtask.id) + 1
+        outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
+        asking = self._asking(subtask, turn, outside)
+        outcome = await self._act(subtask, outside, asking)
         if outcome.status != OutcomeStatus.DONE and is_cancelled():
             raise asyncio.CancelledError  # the agent made something else of it, which says nothing about the subtask
-        turn = self.board.facts.turns(subtask.id) + 1
         done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
         # work that is done is stored, and what is stored is told, though the lane be cancelled meanwhile
-        await settled(asyncio.ensure_future(self._end(subtask, done)))
+        await settled(asyncio.ensure_future(self._end(subtask, done, asking)))
 
-    async def _end(self, subtask: Subtask, done: Done) -> None:
+    async def _end(self, subtask: Subtask, done: Done, asking: AskingAround) -> None:
         """Store the end of a subtask with everything that goes with it, and tell of it."""
         outcome = done.outcome
         said, refused = heard(outcome.messages, self.step.execution_id, self.member.id)
         effects = Effects(messages=said, work=[done])
+        if asking.calls > 1:
+            text = f"{self.member.id}'s agent was called {asking.calls} times for {subtask.id}: its trouble might pass"
+            effects.log(RETRIED, text, subtask_id=subtask.id, round=done.round)
+        if outcome.status == OutcomeStatus.DONE:
+            await asking.remember()
         for why in refused:
             text = f"a message of {self.member.id} was not kept: {why}"[:500].encode("utf-8", "replace").decode()
             effects.log("message_refused", text, subtask_id=subtask.id, member_id=self.member.id)
@@ -151,12 +160,17 @@ class MemberAtWork:
             metadata={"subtask_id": subtask.id, "start": 0.0, "finish": subtask.effort},
         )
 
-    async def _act(self, subtask: Subtask) -> Outcome:
+    async def _act(self, subtask: Subtask, outside: Outside, asking: AskingAround) -> Outcome:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
         agent = self.step.services.roster.of(self.member.role)
-        outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
+
+        async def work(brief: Brief) -> Any:
+            asking.begin()
+            return await agent.work(brief)
+
         try:
-            outcome: Any = await called(self.step.settings, outside, agent.work, self._brief(subtask))
+            given = self._brief(subtask)
+            outcome: Any = await called(self.step.settings, outside, work, given, colleagues=asking)
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise  # ours: the board or the run is being cancelled
@@ -168,6 +182,18 @@ class MemberAtWork:
                 return in_doubt(doubt)
             return failed(str(error) if isinstance(error, Late) else f"{type(error).__name__}: {masked(str(error))}")
         return storable(outcome)
+
+    def _asking(self, subtask: Subtask, turn: int, outside: Outside) -> AskingAround:
+        """Return the colleagues, for this member at work on a subtask."""
+        since = self.turn["since"]
+
+        def brief_for(member: SquadMember) -> Brief:
+            known = self.board.facts.deliverables(since)
+            return self._brief(subtask).model_copy(update={"member": member, "inputs": known, "findings": []})
+
+        owners = (self.board.rules.owner(earlier) for earlier in subtask.depends_on)
+        makers = [one for one in owners if one]
+        return AskingAround(self.step, outside, self.member, subtask, self.turn["round"], turn, makers, brief_for)
 
     def _brief(self, subtask: Subtask) -> Brief:
         facts, since = self.board.facts, self.turn["since"]

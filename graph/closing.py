@@ -18,6 +18,7 @@ from delegation import (
     Subtask,
 )
 from graph.asking import doubt_gate, is_doubt
+from graph.attempts import Attempts
 from graph.board_facts import BoardFacts
 from graph.consulting import consult
 from graph.groundwork import member_for
@@ -46,7 +47,8 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
     failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
-    gates = [await _question(step, facts, one, stuck[one.id], outcomes.get(one.id)) for one in roots]
+    attempts = await Attempts.read(step, facts) if roots else None
+    gates = [await _question(step, attempts, one, stuck[one.id], outcomes.get(one.id)) for one in roots if attempts]
     if failed and step.settings.on_failure == "fail" and not any(map(is_doubt, gates)):
         text = "; ".join(f"{one.id} ({one.title}) failed: {outcomes[one.id].note}" for one in failed)
         decided.to_state, decided.reason = WorkflowState.FAILED, text
@@ -57,14 +59,15 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     return decided
 
 
-async def _question(step: Step, facts: BoardFacts, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
+async def _question(step: Step, attempts: Attempts, subtask: Subtask, why: str, outcome: Outcome | None) -> NewGate:
     """Return the question about a subtask that stands in its own way."""
     scope = scope_of(subtask.id, step.round)
     doubts = await step.database.read(lambda connection: load_doubts(connection, step.execution_id, scope))
     for name, error in doubts.items():
         return doubt_gate(scope, EffectInDoubt(name, error), next_state=step.node, subtask_id=subtask.id)
-    if refusals := facts.refused(subtask.id, step.state.get("since") or 1):
-        return _refused(subtask, why, refusals)
+    tried = attempts.at(subtask.id)
+    if refusals := attempts.facts.refused(subtask.id, attempts.since):
+        return _refused(subtask, why, refusals, tried)
     note = outcome.note if outcome else why
     asked = outcome is not None and outcome.status == OutcomeStatus.BLOCKED
     return NewGate(
@@ -72,12 +75,13 @@ async def _question(step: Step, facts: BoardFacts, subtask: Subtask, why: str, o
         question=f"{subtask.id} ({subtask.title}): {note or why}",
         reason=why,
         details=subtask.description,
+        attempted_solutions=tried,
         subtask_id=subtask.id,
         next_state=WorkflowState.IN_PROGRESS.value,
     )
 
 
-def _refused(subtask: Subtask, why: str, refusals: Sequence[Done]) -> NewGate:
+def _refused(subtask: Subtask, why: str, refusals: Sequence[Done], tried: Sequence[str]) -> NewGate:
     """Return the question about a subtask that nobody wants; once it is answered, whoever had it last tries again."""
     last = refusals[-1]
     return NewGate(
@@ -87,7 +91,11 @@ def _refused(subtask: Subtask, why: str, refusals: Sequence[Done]) -> NewGate:
         details=f"{subtask.description}\n\nOnce this is answered, {last.member_id} tries again, and is handed the "
         "answer and what the others had made.".lstrip(),
         attempted_solutions=[
-            f"{one.member_id} was asked, and refused: {one.outcome.note or 'no reason was given'}" for one in refusals
+            *(
+                f"{one.member_id} was asked, and refused: {one.outcome.note or 'no reason was given'}"
+                for one in refusals
+            ),
+            *tried,
         ],
         subtask_id=subtask.id,
         next_state=WorkflowState.IN_PROGRESS.value,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from agents import RoleAgent, Surroundings, surrounded
+from agents import Colleagues, RoleAgent, Surroundings, surrounded
 from delegation import AgentFailed, EffectInDoubt
 from graph.apart import apart
 from graph.context import RunSettings
@@ -66,7 +66,13 @@ def is_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-async def called(settings: RunSettings, outside: Outside, agent: Callable[..., Awaitable[T]], *given: Any) -> T:
+async def called(
+    settings: RunSettings,
+    outside: Outside,
+    agent: Callable[..., Awaitable[T]],
+    *given: Any,
+    colleagues: Colleagues | None = None,
+) -> T:
     """Call an agent, again with back-off where its trouble may pass; what is raised at the last try is raised.
 
     Raises:
@@ -81,7 +87,8 @@ async def called(settings: RunSettings, outside: Outside, agent: Callable[..., A
             raise RuntimeError(f"it called sys.exit({error.code})") from None
 
     memory = memory_of(outside)
-    around = Surroundings(effects=outside, context=recalling(outside, agent, given), memory=memory)
+    context = recalling(outside, agent, given)
+    around = Surroundings(effects=outside, colleagues=colleagues, context=context, memory=memory)
     try:
         with surrounded(around), apart(outside.scope, memory):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))

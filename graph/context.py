@@ -31,6 +31,13 @@ class RunSettings(BaseModel):
     subtask_timeout_s: float = Field(
         default=900.0, gt=0, le=YEAR_S, allow_inf_nan=False, description="How long one subtask may take, in seconds."
     )
+    ask_timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=YEAR_S,
+        allow_inf_nan=False,
+        description="How long colleagues have to answer a member's question, in seconds.",
+    )
     drain_grace_s: float = Field(
         default=30.0,
         ge=0,

@@ -6,6 +6,7 @@ killed and made again asks its model the same, and finds the answer that was kep
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection
@@ -60,13 +61,19 @@ class Recalling:
 
 
 def recalling(outside: Outside, agent: Callable[..., Any], given: tuple[Any, ...]) -> Recalling:
-    """Return the recollection for one call of an agent's method: by its name for judgements, by its brief for work."""
+    """Return the recollection for one call of an agent's method: by its name for judgements, by its brief for work.
+
+    A colleague's question comes with a brief as well, and is what the recollection is about.
+    """
     judgement = getattr(getattr(agent, "func", agent), "__name__", "")
-    brief = given[0] if given and isinstance(given[0], Brief) else None
+    brief = next((one for one in given if isinstance(one, Brief)), None)
     if brief is None:
         key = f"{outside.scope}:{outside.step.state['seq']}:{judgement}"
         return Recalling(outside, key, _PURPOSES.get(judgement, Purpose.ANALYSIS))
     key = f"{outside.scope}:{brief.attempt}:{len(brief.answers)}:{brief.member.id}"
+    if isinstance(question := given[0], str):
+        key = f"{key}:{sha256(question.encode()).hexdigest()[:16]}"
+        return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, question)
     about = "\n".join([brief.subtask.title, brief.subtask.description, *brief.subtask.criteria])
     return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, about)
 

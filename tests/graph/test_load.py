@@ -131,7 +131,7 @@ def test_who_is_away_comes_back():
     squad = squad_with(developer("ada", available_from=3), developer("bob", leave=[(2, 5)]))
 
     def away(hours: float) -> set[str]:
-        return away_at(Facts(UUID(int=1), TASK, squad, now - timedelta(hours=hours)), now)
+        return away_at(Facts(UUID(int=1), UUID(int=2), TASK, squad, now - timedelta(hours=hours)), now)
 
     assert [away(hours) for hours in (0, 2, 3, 5)] == [{"ada"}, {"ada", "bob"}, {"bob"}, set()]
 
@@ -141,7 +141,7 @@ def test_members_hours_count_from_when_the_squad_was_stored():
     squad = squad_with(developer("ada", available_from=3, leave=[(5, 7)]), developer("bob"))
 
     def seen(hours: float) -> SquadMember:
-        facts = Facts(UUID(int=1), TASK, squad, now - timedelta(hours=hours))
+        facts = Facts(UUID(int=1), UUID(int=2), TASK, squad, now - timedelta(hours=hours))
         return next(one for one in members_at(facts, now) if one.id == "ada")
 
     assert (seen(0).available_from, seen(0).leave) == (3, ((5, 7),))
