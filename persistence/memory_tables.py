@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from persistence.base import Base, utc_now
 
-__all__ = ["SHELF", "MemoryRow", "PastTaskRow", "ShelfRow", "VectorRow"]
+__all__ = ["SHELF", "ErasureRow", "MemoryRow", "PastTaskRow", "ShelfRow", "VectorRow"]
 
 SHELF = 2**32
 """How many numbers each squad's shelf has for its past tasks."""
@@ -84,3 +84,12 @@ class MemoryRow(Base):
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ErasureRow(Base):
+    """That a squad was erased: all that is left of it. While it is written, the squad's log lets itself be removed."""
+
+    __tablename__ = "erasures"
+
+    squad_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -27,7 +27,7 @@ from sqlalchemy import table as lightweight
 from persistence.base import FINAL_STATES, table, utc_now
 from persistence.tables import ExecutionRow, JournalRow
 
-__all__ = ["free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
+__all__ = ["delete_checkpoints", "free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
 
 _row = table(ExecutionRow)
 _checkpoints = lightweight("checkpoints", column("thread_id"), column("checkpoint"), column("metadata"))
@@ -57,6 +57,12 @@ def prune_threads(connection: Connection, thread_ids: Collection[str], before: d
         connection.execute(statement)
     marked = update(_row).where(here, _row.c.pruned_at.is_(None)).values(pruned_at=utc_now())
     return connection.execute(marked).rowcount
+
+
+def delete_checkpoints(connection: Connection, thread_ids: Select[tuple[str]]) -> None:
+    """Delete everything that the checkpointer holds of those threads."""
+    for one in (_checkpoints, _writes):
+        connection.execute(delete(one).where(one.c.thread_id.in_(thread_ids)))
 
 
 def held_bytes(connection: Connection, thread_ids: Sequence[str]) -> int:

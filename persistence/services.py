@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from delegation import InputError, NotFound, Squad, SquadMember, Task
+from persistence.erasure import erase_squad
 from persistence.tables import ExecutionRow, MemberRow, SquadRow, TaskRow
-from persistence.unit import fresh, unit
+from persistence.unit import fresh, on_session, unit
 
 _HINTS: dict[type[Any], str] = {
     SquadRow: "store one first: SquadService.create_squad",
@@ -72,6 +73,19 @@ class SquadService:
     async def get_squad(db: AsyncSession, squad_id: UUID | str) -> SquadRow:
         """Return a squad's row with its members; NotFound where there is none."""
         return await _get(db, SquadRow, squad_id, "squad")
+
+    @staticmethod
+    async def delete_squad(db: AsyncSession, squad_id: UUID | str) -> None:
+        """Erase a squad: its executions with their tasks, logs and threads, and all that it remembers.
+
+        Raises:
+            NotFound: there is no such squad.
+            ExecutionBusy: one of its executions is still open; nothing is erased then.
+        """
+        wanted = as_uuid(squad_id, "a squad")
+        async with unit(db):
+            await on_session(db, lambda connection: erase_squad(connection, wanted))
+            db.expire_all()
 
 
 class TaskService:
