@@ -19,7 +19,7 @@ ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-schedules growth corpus analysis-score notify model studio clean
+.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-memory bench-schedules growth corpus analysis-score notify model studio clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -60,6 +60,9 @@ bench: $(VENV)/.base ## time a whole run against a bare LangGraph graph; ARGS=--
 
 growth: $(VENV)/.base ## whether an execution grows: bytes and time of a rework round, the 10th and the 1,000th
 	@$(BIN)/python tests/benchmarks/growth.py $(ARGS)
+
+bench-memory: $(VENV)/.dev ## time the search among 100,000 past tasks of a squad; ARGS="--tasks 10000" for fewer
+	@$(BIN)/python tests/benchmarks/memory.py $(ARGS)
 
 bench-schedules: $(VENV)/.base ## time the scheduling of large plans, and changes to plans; ARGS=--large for 100,000
 	@$(BIN)/python tests/benchmarks/schedules.py $(ARGS)

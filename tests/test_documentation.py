@@ -39,6 +39,7 @@ EXPECTED = [
     "['note', ",
     "Here is how: True",
     "deployed r42",
+    "Implement user login completed Limit how often a login may be tried",
     "completed",
     "max_reworks=1",
     "9.0 []",

@@ -1,13 +1,14 @@
 """How long the search among a squad's past tasks takes: 100,000 tasks of one squad beside those of another.
 
-``make bench-memory``; ``ARGS="--tasks 10000"`` for fewer, ``ARGS=--vectors`` for vectors as well. The texts are random
-words, as often as words are in a language, so that the common ones are in almost every task.
+``make bench-memory``; ``ARGS="--tasks 10000"`` for fewer. The texts are random words, as often as words are in a
+language, so that the common ones are in almost every task; the vectors are random too.
 """
 
 import argparse
 import asyncio
 import random
 import statistics
+import struct
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,8 +17,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from langchain_core.embeddings import Embeddings
 from sqlalchemy import Connection, insert, update
 
+from agents.memory import Recall
+from agents.memory.vectors import Vectors
 from delegation import Squad
 from persistence import Database, DatabasePastTasks, insert_squad
 from persistence.base import table, utc_now
@@ -25,6 +29,7 @@ from persistence.tables import ExecutionRow, TaskRow
 
 WORDS = 20_000
 SEARCHES = 40
+DIMENSIONS = 256
 
 
 class Words:
@@ -58,6 +63,32 @@ def fill(connection: Connection, squad_id: UUID, count: int, words: Words) -> No
     connection.execute(update(table(ExecutionRow)).where(mine).values(status="completed", ended_at=now))
 
 
+class RandomEmbeddings(Embeddings):
+    """A model whose vectors mean nothing and cost nothing, so that what is timed is the search."""
+
+    model = "random"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return a vector for each text."""
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return a vector that the text decides."""
+        chance = random.Random(text)  # noqa: S311 - no secret
+        return [chance.gauss(0, 1) for _ in range(DIMENSIONS)]
+
+
+async def keep_vectors(past: DatabasePastTasks, squad_id: UUID, name: str) -> None:
+    """Store a vector for each past task."""
+    chance = random.Random(2)  # noqa: S311 - no secret
+    while lacking := await past.without_vectors(squad_id, name, limit=5_000):
+        await past.keep_vectors(squad_id, name, {one: _random_bytes(chance) for one, _ in lacking})
+
+
+def _random_bytes(chance: random.Random) -> bytes:
+    return struct.pack(f"<{DIMENSIONS}f", *(chance.uniform(-0.1, 0.1) for _ in range(DIMENSIONS)))
+
+
 async def timed(search: Callable[[str], Awaitable[Any]], queries: Sequence[str]) -> list[float]:
     """Return how long each search took, in milliseconds."""
     times = []
@@ -87,6 +118,15 @@ async def measure(file: Path, count: int) -> None:
         for what, length in (("a title of 7 words", 7), ("a title and 60 words", 67), ("one word", 1)):
             queries = [words.text(length) for _ in range(SEARCHES)]
             print(told(f"text, {what}", await timed(lambda query: past.find(squad_id, query), queries)))
+        recall, vectors = Recall(past), Vectors(past, RandomEmbeddings())
+        queries = [words.text(7) for _ in range(SEARCHES)]
+        print(told("text, and what was found is read", await timed(lambda q: recall.similar(squad_id, q), queries)))
+        await keep_vectors(past, squad_id, vectors.name)
+        begun = time.perf_counter()
+        await vectors.nearest(squad_id, "first", limit=30)
+        print(f"  vectors of {DIMENSIONS}, read into memory once in {time.perf_counter() - begun:.1f} s")
+        near = await timed(lambda query: vectors.nearest(squad_id, query, limit=30), queries)
+        print(told("vectors", near))
 
 
 def main() -> None:
