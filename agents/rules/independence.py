@@ -66,16 +66,18 @@ def _staying(clash: _Clash, members: Sequence[SquadMember]) -> str:
 def _clashes(schedule: Schedule, plan: Plan, members: Sequence[SquadMember]) -> list[_Clash]:
     by_id = {subtask.id: subtask for subtask in plan.subtasks}
     given = {one.subtask_id: one for one in schedule.assignments}
-    leads = [member.id for member in members if member.role is Role.TECH_LEAD]
-    return [*_own_reviews(given, by_id, leads), *_own_tests(given, by_id)]
+    return [*_own_reviews(given, by_id, members), *_own_tests(given, by_id)]
 
 
 def _own_reviews(
-    given: Mapping[str, Assignment], by_id: Mapping[str, Subtask], leads: Sequence[str]
+    given: Mapping[str, Assignment], by_id: Mapping[str, Subtask], members: Sequence[SquadMember]
 ) -> Iterable[_Clash]:
+    leads = [member.id for member in members if member.role is Role.TECH_LEAD]
     if len(leads) != 1:
         return  # nobody reviews, or the other one does
-    (lead,) = leads
+    (lead,), writers = leads, {one.member_id for one in given.values()}
+    instead = [one.id for one in members if one.id not in writers and role_distance(one.role, Role.TECH_LEAD)]
+    review = f", so that {instead[0]} reviews it" if instead else " and also reviews it"
     for assignment in given.values():
         if assignment.member_id == lead:
             subtask = by_id[assignment.subtask_id]
@@ -84,7 +86,7 @@ def _own_reviews(
                 subtask,
                 frozenset(leads),
                 f"{lead}, who reviews it",
-                f"{lead} works on {subtask.id} and also reviews it",
+                f"{lead} works on {subtask.id}{review}",
                 must_move=subtask.role is not Role.TECH_LEAD,
             )
 

@@ -116,6 +116,13 @@ def test_the_lead_keeps_what_nobody_else_may_do_and_its_own_work_where_nobody_is
     )
 
 
+def test_where_the_lead_has_to_work_a_stand_in_who_made_nothing_reviews() -> None:
+    plan = Plan(subtasks=[sub("S1", 4, role=Role.DEVOPS_ENGINEER, skills={"k": 1})])
+    lead = member("lea", LEAD, skills={"k": 2})
+    approval = approval_of(placed(plan, S1=("lea", 0)), plan, [member("tim", TESTER), ADA, lead])
+    assert "lea works on S1, so that ada reviews it: nobody else may do it." in approval.reasons
+
+
 def test_with_two_leads_each_has_a_reviewer() -> None:
     proposal = placed(PAIR, S1=("ada", 0), S2=("lea", 4))
     approval = approval_of(proposal, PAIR, [ADA, LEA, member("max", LEAD)])
