@@ -12,6 +12,8 @@ __all__ = ["made_independent"]
 _ROUNDS = 3
 """How often the rest of a schedule is made anew: who takes work over may be the one that tests it."""
 
+_MOST_SAID = 20
+
 
 @dataclass(frozen=True)
 class _Clash:
@@ -47,7 +49,9 @@ def made_independent(proposal: Schedule, plan: Plan, members: Sequence[SquadMemb
         said += _told(moving, before, schedule)
         schedule, more = _swapped(schedule, plan, members)
         said += more
-    return schedule, [*said, *(_staying(one, members) for one in _clashes(schedule, plan, members))]
+    said += [_staying(one, members) for one in _clashes(schedule, plan, members)]
+    untold = len(said) - _MOST_SAID
+    return schedule, [*said[:_MOST_SAID], f"So it is {untold} more times."] if untold > 0 else said
 
 
 def _spared(plan: Plan, members: Sequence[SquadMember]) -> dict[str, frozenset[str]]:

@@ -123,6 +123,16 @@ def test_where_the_lead_has_to_work_a_stand_in_who_made_nothing_reviews() -> Non
     assert "lea works on S1, so that ada reviews it: nobody else may do it." in approval.reasons
 
 
+def test_of_many_changes_some_are_told() -> None:
+    plan = Plan(subtasks=[sub(f"S{number}", 1) for number in range(30)])
+    given = {one.id: ("lea", float(at)) for at, one in enumerate(plan.subtasks)}
+    proposal = placed(plan, **given)
+    approval = approval_of(proposal, plan, [ADA, LEA])
+    assert set(who(approval).values()) == {"ada"}
+    assert len([one for one in approval.reasons if "goes to ada instead of lea" in one]) == 20
+    assert "So it is 10 more times." in approval.reasons
+
+
 def test_with_two_leads_each_has_a_reviewer() -> None:
     proposal = placed(PAIR, S1=("ada", 0), S2=("lea", 4))
     approval = approval_of(proposal, PAIR, [ADA, LEA, member("max", LEAD)])
