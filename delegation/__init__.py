@@ -34,7 +34,7 @@ from delegation.json_values import json_object, validated
 from delegation.mentions import files_in
 from delegation.message import Message, MessageType
 from delegation.message_contents import check_message
-from delegation.outcome import CodeChange, Deliverable, Outcome, OutcomeStatus, TestReport, TestResult
+from delegation.outcome import CodeChange, Deliverable, Outcome, OutcomeStatus, TestReport, TestResult, TestRun
 from delegation.plan import (
     Approval,
     Assignment,
@@ -152,6 +152,7 @@ __all__ = [
     "TestCase",
     "TestReport",
     "TestResult",
+    "TestRun",
     "Unassigned",
     "Velocity",
     "Weights",

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from delegation.message import Message
 from delegation.review import Finding
 
-__all__ = ["CodeChange", "Deliverable", "Outcome", "OutcomeStatus", "TestReport", "TestResult"]
+__all__ = ["CodeChange", "Deliverable", "Outcome", "OutcomeStatus", "TestReport", "TestResult", "TestRun"]
 
 
 class OutcomeStatus(StrEnum):
@@ -73,6 +73,28 @@ class TestResult(BaseModel):
     evidence: str
 
 
+class TestRun(BaseModel):
+    """One run of the project's own test command: what was run on which commit, and how it ended."""
+
+    __test__ = False  # not a test class, whatever its name makes pytest think
+
+    model_config = ConfigDict(frozen=True)
+
+    command: list[str]
+    commit: str
+    passed: bool
+    status: int = Field(description="The exit status; 128 and the signal's number where one ended it.")
+    reason: str | None = Field(default=None, description="The limit that ended it: time, memory, processes, output.")
+    duration_s: float
+    output: str = Field(description="The end of what it printed.")
+    containment: str = Field(description="What kept the command from the rest of the machine.")
+
+    def told(self) -> str:
+        """Return the run in a line."""
+        ended = f"was ended by the limit of {self.reason}" if self.reason else f"ended with exit status {self.status}"
+        return f"`{' '.join(self.command)}` {ended} on commit {self.commit[:12]}, after {self.duration_s:.1f} s"
+
+
 class TestReport(BaseModel):
     """The test plan, executed against the deliverables."""
 
@@ -83,3 +105,4 @@ class TestReport(BaseModel):
     passed: bool
     results: list[TestResult] = []
     findings: list[Finding] = []
+    run: TestRun | None = Field(default=None, description="The run of the test command, where there is one.")

@@ -1,6 +1,6 @@
 """A review and what it finds: what it is asked, its verdict, its findings, and whether those of before were met."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ __all__ = [
     "numbered",
     "settled_review",
     "stats_of_diff",
+    "with_touched_tests",
 ]
 
 Severity = Literal["low", "medium", "high"]
@@ -80,6 +81,9 @@ class Review(BaseModel):
         default=[], description="Whether each finding of the round before was met; one for each that was handed over."
     )
     summary: str = ""
+    let_pass: dict[str, str] = Field(
+        default={}, description="Existing tests whose change or deletion is right: the file to the reason."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -124,6 +128,11 @@ class ReviewRequest(BaseModel):
     criteria: list[str] = []
     test_cases: list[TestCase] = []
     change: ChangeStats | None = Field(default=None, description="The change in the repository, where there is one.")
+    touched_tests: dict[str, str] = Field(
+        default={},
+        description="Existing tests that were changed or deleted: the file to what became of it. Each one sends the "
+        "work back, unless the review lets it pass with a reason.",
+    )
     earlier: list[Finding] = Field(
         default=[], description="What the round before was sent back for; the review says for each whether it was met."
     )
@@ -177,6 +186,24 @@ def settled_review(review: Review, earlier: Sequence[Finding], *, was_asked: boo
     if is_wanting:
         changed |= {"verdict": ReviewVerdict.CHANGES_REQUESTED, "approved": False}
     return review.model_copy(update=changed)
+
+
+def with_touched_tests(review: Review, touched: Mapping[str, str]) -> Review:
+    """Return the review with a finding for each touched test that it lets pass without a reason."""
+    wanting = [
+        Finding(
+            subtask_id=None,
+            file=path,
+            message=f"the existing test {path} was {what}, and nobody has said why that is right",
+            suggestion="put it as it was; a new test goes into a file of its own, or the reviewer says why it changed",
+        )
+        for path, what in touched.items()
+        if not review.let_pass.get(path, "").strip()
+    ]
+    if not wanting:
+        return review
+    changed = {"verdict": ReviewVerdict.CHANGES_REQUESTED, "approved": False}
+    return review.model_copy(update={"findings": [*review.findings, *wanting], **changed})
 
 
 def _gist(finding: Finding) -> tuple[str | None, str | None, str]:

@@ -11,16 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from agents import Brief
+from agents import Brief, Hands
 from delegation import EffectInDoubt, ExecutionBusy, Message, MessageType, Outcome, OutcomeStatus, SquadMember, Subtask
 from graph.attempts import RETRIED
 from graph.colleagues import AskingAround
 from graph.consulting import Late, called, is_cancelled
+from graph.hands import worked
 from graph.heard import heard
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
 from graph.masking import masked
 from graph.outside import Outside, scope_of
+from graph.site import site_of
 from graph.state import MemberTurn
 from graph.step import Step
 from persistence import (
@@ -168,9 +170,13 @@ class MemberAtWork:
             asking.begin()
             return await agent.work(brief)
 
+        async def call(brief: Brief, hands: Hands | None) -> Any:
+            return await called(self.step.settings, outside, work, brief, hands=hands, colleagues=asking)
+
+        await site_of(self.step)  # a repository that is not there is no failure of whoever was to work in it
+        turn = self.board.facts.turns(subtask.id) + 1
         try:
-            given = self._brief(subtask)
-            outcome: Any = await called(self.step.settings, outside, work, given, colleagues=asking)
+            outcome = await worked(self.step, self._brief(subtask), turn, call)
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise  # ours: the board or the run is being cancelled

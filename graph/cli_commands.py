@@ -17,6 +17,7 @@ from graph.cli_output import Reply, screen, show_log, show_pruned, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
 from graph.cli_watching import database_of_environment, sinks_of_environment, tell_sinks, watch
+from graph.cli_workspace import typed_workspace
 from graph.context import RunSettings, settings_from
 from graph.fingerprint import BUILT_IN
 from graph.intake_plan import read_plan
@@ -70,6 +71,7 @@ async def _at_a_desk(
 def _settings(args: Namespace) -> RunSettings:
     """Return the settings that a command drives with: what was typed, and the defaults."""
     typed = {"approval": getattr(args, "approval", None), "drain_grace_s": getattr(args, "grace", None)}
+    typed |= typed_workspace(args)
     return settings_from({name: value for name, value in typed.items() if value is not None})
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from graph.cli_workspace import USAGE, declare_workspace
 from graph.durations import seconds_of
 
 __all__ = ["UsageError", "parse", "wants_json"]
@@ -56,6 +57,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--approval", choices=["none", "pm", "human"], help="who approves the plan and its assignments; default: pm"
     )
+    declare_workspace(parser)
     _driving(parser)
 
 
@@ -80,6 +82,7 @@ def _execution(parser: argparse.ArgumentParser) -> None:
 def _resume(parser: argparse.ArgumentParser) -> None:
     _execution(parser)
     _migrate(parser)
+    declare_workspace(parser)
     _driving(parser)
 
 
@@ -149,12 +152,12 @@ def _nothing(_parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": (
-        "FILE|-|TEXT | --task ID [--approval WHO] [--agents MODULE:NAME] [--grace S]",
+        f"FILE|-|TEXT | --task ID [--approval WHO] {USAGE} [--agents MODULE:NAME] [--grace S]",
         "work on a task until it ends or needs a human",
         _run,
     ),
     "resume": (
-        "ID [--agents MODULE:NAME] [--migrate NAME] [--grace S]",
+        f"ID {USAGE} [--agents MODULE:NAME] [--migrate NAME] [--grace S]",
         "go on with an execution; one that has ended shows its summary",
         _resume,
     ),

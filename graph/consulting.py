@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from agents import Colleagues, RoleAgent, Surroundings, surrounded
+from agents import Colleagues, Hands, RoleAgent, Surroundings, surrounded
 from delegation import AgentFailed, EffectInDoubt
 from graph.apart import apart
 from graph.context import RunSettings
+from graph.hands import judging
 from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.recalling import memory_of, recalling
@@ -72,6 +73,7 @@ async def called(
     agent: Callable[..., Awaitable[T]],
     *given: Any,
     colleagues: Colleagues | None = None,
+    hands: Hands | None = None,
 ) -> T:
     """Call an agent, again with back-off where its trouble may pass; what is raised at the last try is raised.
 
@@ -88,7 +90,7 @@ async def called(
 
     memory = memory_of(outside)
     context = recalling(outside, agent, given)
-    around = Surroundings(effects=outside, colleagues=colleagues, context=context, memory=memory)
+    around = Surroundings(effects=outside, hands=hands, colleagues=colleagues, context=context, memory=memory)
     try:
         with surrounded(around), apart(outside.scope, memory):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
@@ -144,9 +146,20 @@ async def consult(
     judge = getattr(agent, judgement)
     if offered:
         judge = partial(judge, **{name: value for name, value in offered.items() if takes(judge, name)})
+    async with judging(step) as hands:
+        found = await _judged(step, who, judge, given, hands)
+    if not isinstance(found, returns):
+        raise AgentFailed(f"{who} gave back {type(found).__name__}, which is no {returns.__name__}")
+    return found
+
+
+async def _judged(
+    step: Step, who: str, judge: Callable[..., Awaitable[Any]], given: tuple[Any, ...], hands: Hands | None
+) -> Any:
+    """Have an agent judge, whatever it raises being its failure."""
     outside = Outside(step, scope_of(step.node, step.round))
     try:
-        found: Any = await called(step.settings, outside, judge, *given)
+        return await called(step.settings, outside, judge, *given, hands=hands)
     except EffectInDoubt:
         raise
     except asyncio.CancelledError as error:
@@ -161,9 +174,6 @@ async def consult(
         late = isinstance(error, Late)
         why = str(error) if late else f"failed: {type(error).__name__}: {masked(str(error))}"
         raise AgentFailed(f"{who} {why}", hint="mend the agent; a task that failed is run anew") from error
-    if not isinstance(found, returns):
-        raise AgentFailed(f"{who} gave back {type(found).__name__}, which is no {returns.__name__}")
-    return found
 
 
 def takes(method: Callable[..., Any], name: str) -> bool:

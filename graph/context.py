@@ -1,9 +1,11 @@
 """The settings of a run: what a caller may choose, passed as LangGraph's context and shown as a form in Studio."""
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from delegation import ConfigurationError
 
@@ -92,6 +94,40 @@ class RunSettings(BaseModel):
         description="What counts where nobody has answered by the deadline: wait leaves the question open, go_on "
         "approves or lets the squad decide, give_up ends the task as failed.",
     )
+    workspace: str | None = Field(
+        default=None, description="The folder of the git repository that is worked in; empty: no code is written."
+    )
+    test_command: str | None = Field(
+        default=None, description="The project's own test command, run in the workspace; no shell reads it."
+    )
+    allow_run: bool = Field(default=False, description="Whether members may run programs in their working copies.")
+    run_timeout_s: float = Field(
+        default=600.0, gt=0, le=YEAR_S, allow_inf_nan=False, description="How long one program may run, in seconds."
+    )
+    run_memory_mb: int = Field(
+        default=2048, ge=16, le=1 << 20, description="How much memory a program's processes may use, in MiB."
+    )
+    run_reads: tuple[str, ...] | None = Field(
+        default=None, description="Folders that programs may read besides the system's, such as a tool chain's."
+    )
+
+    @field_validator("workspace")
+    @classmethod
+    def _as_absolute(cls, folder: str | None) -> str | None:
+        """Keep the folder as it is meant now: a later run may begin elsewhere."""
+        if folder is None:
+            return None
+        if not folder.strip() or "\0" in folder:
+            raise ValueError("it names no folder")
+        return str(Path(folder).expanduser().absolute())
+
+    @field_validator("test_command")
+    @classmethod
+    def _as_words(cls, command: str | None) -> str | None:
+        """Refuse what cannot be taken apart into words."""
+        if command is not None and not shlex.split(command):
+            raise ValueError("it holds no word")
+        return command
 
 
 def chosen_settings(context: RunSettings | Mapping[str, Any] | None) -> dict[str, Any]:

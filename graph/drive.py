@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from langgraph.runtime import RunControl
@@ -65,6 +66,8 @@ class Drive:
     """The number of the transition by which this drive made a plan, once it has."""
     had_plan: bool = False
     """Whether a plan had been made when the lease was taken; one that is made later is in the thread."""
+    site: "asyncio.Future[Any] | None" = None
+    """The repository that the execution is worked in, opened where a step first needs it; see ``graph.site``."""
     running: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)

@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from graph.context import RunSettings
 from graph.requests import give_back
 from graph.services import Services, drives_of
+from graph.site import leave_site
 from graph.state import SquadState
 from graph.summary import summary_of
 from persistence import load_dossier
@@ -27,6 +28,8 @@ async def end_execution(
     execution_id = UUID(state["execution_id"])
     summary = summary_of(await database.read(lambda connection: load_dossier(connection, execution_id)))
     drive = await services.drive_of(database, execution_id, runtime)
+    if drive.settings.workspace is not None:
+        await leave_site(database, execution_id)
     if not drive.kept:
         await give_back(drives_of(database), services.engine, drive)
     return summary

@@ -7,23 +7,17 @@ from sqlalchemy import Connection, Row
 from delegation import (
     Decision,
     GateKind,
-    Message,
-    MessageType,
     NewGate,
     Plan,
-    Role,
-    TestReport,
     digest_of,
 )
 from graph.acting import Act
 from graph.approving import ask_for_approval, is_approved
-from graph.consulting import consult
-from graph.groundwork import Groundwork, member_for
+from graph.groundwork import Groundwork
 from graph.lifecycle import WorkflowState
-from graph.result import result_of
 from graph.reviewing import review
 from graph.step import Decided, Step
-from graph.verdicts import latest_outcomes, send_back
+from graph.testing import test
 from persistence import load_execution, load_gates, load_transition
 
 __all__ = ["ACTS"]
@@ -99,28 +93,6 @@ async def _plan_as_it_is(step: Step, ground: Groundwork) -> Plan:
     elif row.plan is None or digest_of(row.plan) != plan.digest():
         ground.delta["plan"] = plan
     return await ground.plan()
-
-
-async def test(step: Step) -> Decided:
-    """Have the tester execute the test plan; failures go back, and a pass completes the task."""
-    ground = Groundwork(step)
-    plan, requirements = await ground.plan(), await ground.requirements()
-    outcomes = await latest_outcomes(step)
-    report = await consult(step, step.services.roster.tester, "execute", plan, outcomes, returns=TestReport)
-    passed = sum(result.passed for result in report.results)
-    text = f"{passed} of {len(report.results)} test cases passed"
-    tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
-    said = _said(step, tester, MessageType.TASK_COMPLETION, text, passed=passed, cases=len(report.results))
-    ground.effects.messages.append(said)
-    if not report.passed:
-        return send_back(step, ground, plan, report.findings, text)
-    foreign = step.services.roster.foreign
-    ground.effects.columns["result"] = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
-    return ground.decided(WorkflowState.COMPLETED, text)
-
-
-def _said(step: Step, sender: str, kind: MessageType, text: str, **data: Any) -> Message:
-    return Message(execution_id=step.execution_id, sender=sender, type=kind, content=text, metadata=data)
 
 
 ACTS: dict[WorkflowState, Act] = {

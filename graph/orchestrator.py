@@ -23,6 +23,7 @@ from graph.notify import Notifier
 from graph.pruning import Pruned, prune
 from graph.services import Services
 from graph.sinks import Sinks
+from graph.site import check_site
 from graph.steering import Steering
 from graph.stream import EventStream
 from graph.summary import summary_of
@@ -105,8 +106,10 @@ class TaskOrchestrator(Steering):
         Raises:
             ExecutionExists: the task has an open execution; the error holds its id.
             NotFound: the task or the squad is not there.
+            ConfigurationError: the settings' workspace cannot be worked in.
         """
         self._use(database_of(db))
+        await check_site(self.settings)
         execution_id = uuid4()
         task_id, squad = as_uuid(task, "a task"), as_uuid(squad_id, "a squad")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from delegation import InputError
+from graph.site import sweep_sites
 from persistence import Database, free_bytes, held_bytes, prunable_threads, prune_threads, utc_now
 
 __all__ = ["Pruned", "prune"]
@@ -25,7 +26,8 @@ class Pruned:
 async def prune(database: Database, older_than: timedelta, *, dry_run: bool = False) -> Pruned:
     """Delete checkpoints and journal of executions that ended longer ago than that.
 
-    Their log and summary are kept. Each thread is pruned in one piece, so a prune that is killed has pruned some and
+    Their log and summary are kept. Working copies of whatever has ended go too, however long ago that was; branches
+    stay. Each thread is pruned in one piece, so a prune that is killed has pruned some and
     not the others, and the next one does the rest. With ``dry_run`` nothing is deleted, and the bytes are what the
     checkpoints hold, which is a little less than what the file would gain.
 
@@ -35,6 +37,7 @@ async def prune(database: Database, older_than: timedelta, *, dry_run: bool = Fa
     if older_than <= timedelta(0):
         raise InputError("only what ended some time ago can be pruned", hint="older_than=timedelta(days=30)")
     before = utc_now() - older_than
+    await sweep_sites(database, dry_run=dry_run)
     found = await database.read(partial(prunable_threads, before=before))
     names = list(found)
     batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]

@@ -3,9 +3,37 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delegation import Deliverable, Outcome, Plan, Requirements, Role, SubtaskKind, Task, TestReport
+from agents.workspace import Workspace
+from delegation import Deliverable, Outcome, Plan, Requirements, Role, SubtaskKind, Task, TestReport, TestRun
 
-__all__ = ["result_of"]
+__all__ = ["result_of", "workspace_result"]
+
+
+async def workspace_result(workspace: Workspace, run: TestRun | None) -> dict[str, Any]:
+    """Return what came of the work in a repository, as JSON values: branch, commits, size, and the test's run."""
+    head = await workspace.head()
+    change = await workspace.change_between(workspace.base, head)
+    commits = [
+        {
+            "id": one.id,
+            "subject": one.subject,
+            "author": one.author,
+            "member": one.member_id,
+            "subtask_id": one.mark.subtask if one.mark else None,
+        }
+        for one in await workspace.commits()
+    ]
+    return {
+        "repository": str(workspace.repository.top),
+        "branch": workspace.branch,
+        "base": workspace.base,
+        "head": head,
+        "commits": commits,
+        "files": change.files,
+        "insertions": change.insertions,
+        "deletions": change.deletions,
+        "tests": run.model_dump(mode="json") if run else None,
+    }
 
 
 def note_on(foreign: Sequence[Role]) -> str:
@@ -62,7 +90,8 @@ def _criteria(requirements: Requirements, report: TestReport) -> list[dict[str, 
 
 def _tests(report: TestReport) -> dict[str, Any]:
     passed = sum(result.passed for result in report.results)
-    evidence = f"{passed} of {len(report.results)} test cases passed, by traceability; no code was run"
+    by = report.run.told() if report.run else "by traceability; no code was run"
+    evidence = f"{passed} of {len(report.results)} test cases passed, {by}"
     return {"item": "Tests", "met": report.passed, "evidence": evidence if report.results else None}
 
 

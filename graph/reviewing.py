@@ -18,10 +18,11 @@ from delegation import (
     SquadMember,
 )
 from delegation.eligibility import role_distance
-from delegation.review import settled_review
+from delegation.review import settled_review, with_touched_tests
 from graph.consulting import consult, takes
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
+from graph.site import site_of
 from graph.step import Decided, Step
 from graph.verdicts import latest_work, send_back
 from persistence import Done
@@ -37,14 +38,17 @@ async def review(step: Step) -> Decided:
     reviewer = reviewer_among(step.facts.squad.members, work.values())
     if reviewer is None:
         return _nobody_may(ground, work.values())
-    request = _request(step, reviewer, plan, requirements, work)
+    site = await site_of(step)
+    touched = await site.touched_tests() if site else {}
+    request = _request(step, reviewer, plan, requirements, work).model_copy(update={"touched_tests": touched})
     ground.effects.messages += _asked(step, request, plan)
     lead = step.services.roster.tech_lead
     outcomes = {subtask_id: done.outcome for subtask_id, done in work.items()}
     offered = {"request": request}
     found = await consult(step, lead, "review", plan, requirements, outcomes, returns=Review, offered=offered)
     found = settled_review(found, request.earlier, was_asked=takes(lead.review, "request"))
-    findings = addressed(found.findings, work)
+    found = with_touched_tests(found, touched)
+    findings = addressed(await site.addressed(found.findings) if site else found.findings, work)
     text = found.summary or _summed_up(found)
     if found.verdict is ReviewVerdict.CHANGES_REQUESTED:
         decided = send_back(step, ground, plan, findings, text)

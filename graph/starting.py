@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, Squad, Task, validated
 from graph.checkpoints import check_durability, forked_from_checkpoints, has_gone_beyond, root_checkpoint_id
-from graph.context import RunSettings, chosen_settings
+from graph.context import RunSettings, chosen_settings, settings_from
 from graph.engine import Planned
 from graph.intake import parse_task
 from graph.lifecycle import FINAL_STATES, WorkflowState
 from graph.services import Services
+from graph.site import check_site
 from graph.state import FRESH, SquadState
 from graph.step import Step
 from persistence import (
@@ -46,7 +47,8 @@ async def start_execution(
         ExecutionBusy: the thread's execution is still open; new input is for ended ones.
     """
     check_durability(config, runtime)
-    chosen_settings(runtime.context)  # a setting that cannot work is refused before anything is made
+    # a setting that cannot work is refused before anything is made
+    await check_site(settings_from(chosen_settings(runtime.context)))
     database = await services.database()
     info = runtime.execution_info
     assert info is not None  # every node has one

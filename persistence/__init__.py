@@ -15,7 +15,7 @@ from persistence.memory import DatabaseStore
 from persistence.messages import DatabaseMessageStore
 from persistence.moves import Move, MovedOn, apply_move, guard
 from persistence.past_tasks import DatabasePastTasks
-from persistence.prune import free_bytes, held_bytes, prunable_threads, prune_threads
+from persistence.prune import free_bytes, held_bytes, open_executions, prunable_threads, prune_threads
 from persistence.records import (
     Assigned,
     Dossier,
@@ -111,6 +111,7 @@ __all__ = [
     "next_request",
     "note_failed_intent",
     "on_session",
+    "open_executions",
     "prunable_threads",
     "prune_threads",
     "requests_waiting",

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -48,6 +49,9 @@ class Database:
         self._url, self._synchronous, self._folder = url, synchronous, location.temporary
         self._hops: Hops
         self._closing: list[Callable[[], Awaitable[None]]] = []
+        self.worktrees = Path(f"{url.database}-worktrees")
+        """The folder beside the file, as its journal is, in which executions have their working copies; it may not be
+        there, and goes away with a database in memory."""
         self._engine = async_engine(url, synchronous)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, info={"database": self})
 

@@ -27,7 +27,7 @@ from sqlalchemy import table as lightweight
 from persistence.base import FINAL_STATES, table, utc_now
 from persistence.tables import ExecutionRow, JournalRow
 
-__all__ = ["delete_checkpoints", "free_bytes", "held_bytes", "prunable_threads", "prune_threads"]
+__all__ = ["delete_checkpoints", "free_bytes", "held_bytes", "open_executions", "prunable_threads", "prune_threads"]
 
 _row = table(ExecutionRow)
 _checkpoints = lightweight("checkpoints", column("thread_id"), column("checkpoint"), column("metadata"))
@@ -63,6 +63,11 @@ def delete_checkpoints(connection: Connection, thread_ids: Select[tuple[str]]) -
     """Delete everything that the checkpointer holds of those threads."""
     for one in (_checkpoints, _writes):
         connection.execute(delete(one).where(one.c.thread_id.in_(thread_ids)))
+
+
+def open_executions(connection: Connection) -> set[UUID]:
+    """Return the executions that have not ended."""
+    return set(connection.execute(select(_row.c.id).where(_row.c.status.not_in(FINAL_STATES))).scalars())
 
 
 def held_bytes(connection: Connection, thread_ids: Sequence[str]) -> int:

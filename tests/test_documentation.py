@@ -109,6 +109,8 @@ def test_the_table_of_settings_is_complete() -> None:
 
 def _as_shown(value: str, default: object) -> str:
     """Return what the table says in the way in which the default would be printed."""
+    if isinstance(default, bool):
+        return value.capitalize()
     return value if default is None else str(type(default)(value))
 
 

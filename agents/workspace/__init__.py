@@ -4,6 +4,7 @@ from agents.workspace.commits import Author, Commit, Mark
 from agents.workspace.confine import Confined, Containment, Limits, Ran
 from agents.workspace.hands import CopyHands
 from agents.workspace.repository import Repository
+from agents.workspace.touched import is_test, touched_tests
 from agents.workspace.workspace import Conflict, Copy, Workspace
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "Ran",
     "Repository",
     "Workspace",
+    "is_test",
+    "touched_tests",
 ]

@@ -95,7 +95,8 @@ class Repository:
 
     async def forget(self, refs: Iterable[str]) -> None:
         """Delete references, wherever they are."""
-        await self.refs("update-ref", "--no-deref", "--stdin", given="".join(f"delete {ref}\n" for ref in refs))
+        if lines := "".join(f"delete {ref}\n" for ref in refs):
+            await self.refs("update-ref", "--no-deref", "--stdin", given=lines)
 
 
 async def _asked(folder: Path, *questions: str) -> list[str] | None:

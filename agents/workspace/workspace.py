@@ -13,7 +13,7 @@ from agents.workspace.commits import FORMAT, Author, Commit, Mark, message_of, p
 from agents.workspace.git import Git
 from agents.workspace.paths import remove_tree, without_repositories
 from agents.workspace.repository import Repository
-from delegation import CodeChange, WorkspaceError
+from delegation import CodeChange, ConfigurationError, WorkspaceError
 
 __all__ = ["Conflict", "Copy", "Workspace"]
 
@@ -30,6 +30,9 @@ EXCLUDED = (
     "node_modules/",
 )
 """What programs leave behind and no member means to commit, where the repository itself does not say so."""
+
+REPOSITORY = "repository"
+"""The file in an execution's folder that says whose it is, for whoever clears up."""
 
 TRIES = 20
 """How often a change is brought onto a branch that others move at the same time."""
@@ -75,32 +78,43 @@ class Workspace:
         return f"squad/{self.execution}"
 
     @classmethod
-    async def open(cls, repository: Repository, execution: str, folder: Path) -> "Workspace":
+    async def open(
+        cls, repository: Repository, execution: str, folder: Path, *, from_commit: str | None = None
+    ) -> "Workspace":
         """Find the execution's branch, or make it from where the repository stands now; safe to be done again.
+
+        Args:
+            repository: the user's.
+            execution: the execution's id.
+            folder: where working copies are to be; it is made, and nobody else may look into it.
+            from_commit: where a branch begins that goes on from another execution's work.
 
         Raises:
             WorkspaceError: the branch is gone or was there before, or the folder cannot be made.
         """
         branch, kept = f"refs/heads/squad/{execution}", f"refs/squad/{execution}/base"
-        if (base := await repository.commit_at(kept)) is None:
-            base = await repository.head()
-            if not await repository.change([(kept, base, None), (branch, base, None)]):
-                found = await repository.commit_at(kept)
-                if found is None:
-                    raise WorkspaceError(
-                        f"{repository.top} has a branch squad/{execution} that was not made by this execution",
-                        hint="delete or rename that branch",
-                    )
-                base = found
+        base = await repository.commit_at(kept) or await _begun(repository, execution, from_commit)
         if await repository.commit_at(branch) is None:
             raise WorkspaceError(
                 f"the branch squad/{execution} of {repository.top} is gone, and with it what was committed there",
-                hint=f"make it again where it was: git branch squad/{execution} {base[:12]} is its base",
+                hint=f"make it again where it was; it began at {base[:12]}: git branch squad/{execution} COMMIT",
             )
-        await asyncio.to_thread(_make_private, folder)
+        await asyncio.to_thread(_make_private, folder, repository)
         git = Git(folder / "git", variables={"GIT_OBJECT_DIRECTORY": str(repository.objects)})
         await _own_git_dir(git, repository)
         return cls(repository, execution, folder, base, git)
+
+    @staticmethod
+    async def sweep(folder: Path, execution: str) -> None:
+        """Delete what an execution that has ended left in its folder, and the references that it needed."""
+        named = folder / REPOSITORY
+        if await asyncio.to_thread(named.is_file):
+            try:
+                repository = await Repository.open(await asyncio.to_thread(named.read_text))
+                await repository.forget(await repository.refs_under(f"refs/squad/{execution}/"))
+            except (ConfigurationError, WorkspaceError):
+                pass  # the repository is not there any more, or not to be written: then nothing in it is in the way
+        await asyncio.to_thread(remove_tree, folder)
 
     async def head(self) -> str:
         """Return the commit that the branch is at.
@@ -207,23 +221,22 @@ class Workspace:
         """Return the ids of the members who have committed on the branch."""
         return {one.member_id for one in await self.commits() if one.member_id is not None}
 
-    async def writers(self, path: str) -> list[str | None]:
-        """Return, line by line of a file, the id of the member who wrote it; None where it was there before."""
-        known = {one.id: one.member_id for one in await self.commits()}
-        head = await self.head()
-        status, out, _ = await self.git.attempt("blame", "--line-porcelain", f"{self.base}..{head}", "--", path)
-        if status:
-            return []
-        heads = [line for line in out.splitlines() if not line.startswith("\t")]
-        ids = [line.split(" ", 1)[0] for line in heads if _is_blamed(line)]
-        return [known.get(one) for one in ids]
+    async def writers_of(self, path: str, line: int | None = None) -> list[Commit]:
+        """Return the commits on the branch that a file is by, newest first; with a line, the one that this line is by.
+
+        None are returned for what was there before, or is not there.
+        """
+        span = f"{self.base}..{await self.head()}"
+        if line is None:
+            return parse_log(await self.git("log", f"--format={FORMAT}", span, "--", path))
+        where = f"-L{line},{line}"
+        status, out, _ = await self.git.attempt("blame", "--porcelain", "--no-textconv", where, span, "--", path)
+        blamed = out.split(" ", 1)[0] if status == 0 else ""
+        return [one for one in await self.commits() if one.id == blamed]
 
     async def remove(self) -> None:
         """Delete the working copies, and the references that they needed; branch and commits stay."""
-        prefix = f"refs/squad/{self.execution}/"
-        if refs := await self.repository.refs_under(prefix):
-            await self.repository.forget(refs)
-        await asyncio.to_thread(remove_tree, self.folder)
+        await self.sweep(self.folder, self.execution)
 
     async def _staged(self, copy: Copy) -> str:
         """Put all that a working copy holds into its index, and return the tree of that."""
@@ -265,10 +278,22 @@ class Workspace:
 _PLAINLY = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=all")
 
 
-def _is_blamed(line: str) -> bool:
-    """Tell whether a line of blame begins the account of a line: a commit's id, and numbers."""
-    first, *rest = line.split(" ")
-    return len(first) in {40, 64} and len(rest) in {2, 3} and all(one.isdecimal() for one in rest)
+async def _begun(repository: Repository, execution: str, from_commit: str | None) -> str:
+    """Make the execution's branch, and return its base, which is kept under a reference of its own."""
+    branch, kept = f"refs/heads/squad/{execution}", f"refs/squad/{execution}/base"
+    base = await repository.head()
+    first = from_commit and await repository.commit_at(from_commit)
+    if first:
+        status, out, _ = await repository.refs.attempt("merge-base", base, first)
+        base = out.strip() if status == 0 else first
+    if await repository.change([(kept, base, None), (branch, first or base, None)]):
+        return base
+    if found := await repository.commit_at(kept):  # another process was quicker
+        return found
+    raise WorkspaceError(
+        f"{repository.top} has a branch squad/{execution} that was not made by this execution",
+        hint="delete or rename that branch",
+    )
 
 
 async def _own_git_dir(git: Git, repository: Repository) -> None:
@@ -287,12 +312,13 @@ def _configure(git_dir: Path, common: Path) -> None:
         shutil.copyfile(shallow, git_dir / "shallow")
 
 
-def _make_private(folder: Path) -> None:
+def _make_private(folder: Path, repository: Repository) -> None:
     try:
         folder.parent.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         for name in ("copies", "indexes"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
+        (folder / REPOSITORY).write_text(str(repository.git_dir))
     except OSError as error:
         raise WorkspaceError(f"the folder for working copies cannot be made: {folder}: {error.strerror}") from error
 

@@ -34,6 +34,12 @@ async def committed(workspace: Workspace, files: dict[str, str], of: Mark, by: A
     return landed
 
 
+async def wrote(workspace: Workspace, path: str) -> list[str | None]:
+    """Return who wrote each of the first three lines."""
+    found = [await workspace.writers_of(path, line) for line in (1, 2, 3)]
+    return [one[0].member_id if one else None for one in found]
+
+
 async def test_a_subtask_is_one_commit_with_its_member_as_author(top: Path) -> None:
     workspace = await opened(top)
     landed = await committed(workspace, {"app.py": "one\nTWO\nthree\n", "new/file.py": "x = 1\n"}, mark())
@@ -56,7 +62,8 @@ async def test_the_users_checkout_is_the_same_byte_by_byte(top: Path) -> None:
     workspace = await opened(top)
     await committed(workspace, {"app.py": "other\n", "staged.txt": "theirs\n"}, mark())
     await workspace.diff(await workspace.begin(mark("s2")))
-    await workspace.writers("app.py")
+    await workspace.writers_of("app.py")
+    await workspace.writers_of("app.py", 1)
     await workspace.remove()
     assert snapshot(top) == before
     assert git(top, "branch", "--list", "squad/*").split() == ["squad/e1"]
@@ -73,7 +80,9 @@ async def test_members_work_side_by_side_and_both_changes_are_on_the_branch(top:
     assert all(isinstance(one, Commit) for one in done)
     assert git(top, "show", "squad/e1:app.py") == "ONE\ntwo\nTHREE\n"
     assert [one.member_id for one in await workspace.commits()] == ["anna", "bob"]
-    assert await workspace.writers("app.py") == ["anna", None, "bob"]
+    assert [one.member_id for one in await workspace.writers_of("app.py")] == ["bob", "anna"]
+    assert await workspace.writers_of("app.py", 99) == await workspace.writers_of("no.py") == []
+    assert await wrote(workspace, "app.py") == ["anna", None, "bob"]
 
 
 async def test_a_conflict_names_files_and_members_and_changes_nothing(top: Path) -> None:
@@ -302,7 +311,8 @@ async def test_nothing_that_a_repository_names_is_run(hostile: Path, tmp_path: P
     ends = [await workspace.land(copy, mark(f"s{at}"), "t", ANNA) for at, copy in enumerate(copies, 1)]
     assert [type(one) for one in ends] == [Commit, Commit, Conflict]
     assert "+THREE" in await workspace.branch_diff()
-    await workspace.writers("app.py")
+    await workspace.writers_of("app.py")
+    await workspace.writers_of("app.py", 1)
     await workspace.remove()
     assert not (tmp_path / "sprung").exists(), (tmp_path / "sprung").read_text()
 
@@ -371,7 +381,7 @@ async def test_a_bare_repository_and_one_of_longer_ids_will_do(top: Path, tmp_pa
         await committed(workspace, {"docs/notes.md": "x\n"}, mark("s3"))
         write(copy.folder, {"app.py": "ONE\ntwo\nTHREE\n"})
         assert isinstance(await workspace.land(copy, mark("s2"), "t", BOB), Commit)
-        assert await workspace.writers("app.py") == ["anna", None, "bob"]
+        assert await wrote(workspace, "app.py") == ["anna", None, "bob"]
         assert first.id in git(where, "log", "--format=%H", "squad/e1")
 
 

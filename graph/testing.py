@@ -1,0 +1,186 @@
+"""The test: the tester executes the test plan, and in a workspace the project's own test command is the evidence."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from agents.workspace import Ran
+from delegation import (
+    Decision,
+    Finding,
+    Gate,
+    GateKind,
+    Message,
+    MessageType,
+    NewGate,
+    Outcome,
+    Plan,
+    Requirements,
+    Role,
+    SubtaskKind,
+    TestReport,
+    TestRun,
+)
+from graph.consulting import consult
+from graph.groundwork import Groundwork, member_for
+from graph.lifecycle import WorkflowState
+from graph.result import result_of, workspace_result
+from graph.site import Site, site_of
+from graph.step import Decided, Step
+from graph.verdicts import latest_outcomes, send_back
+from persistence import load_gates, load_transition
+
+__all__ = ["test"]
+
+SHOWN_OUTPUT = 4_000
+"""How much of a test command's output goes into a finding and into the result, in characters: the end of it."""
+
+
+async def test(step: Step) -> Decided:
+    """Have the tests executed; failures go back, and a pass completes the task."""
+    ground = Groundwork(step)
+    plan, requirements = await ground.plan(), await ground.requirements()
+    site = await site_of(step)
+    if site is not None and (unready := await _unready(step, ground, site)) is not None:
+        return unready
+    outcomes = await latest_outcomes(step)
+    report = await consult(step, step.services.roster.tester, "execute", plan, outcomes, returns=TestReport)
+    if site is not None:
+        run = await _run(site)
+        report = with_evidence(report, run, plan, requirements, outcomes)
+    passed = sum(result.passed for result in report.results)
+    text = f"{passed} of {len(report.results)} test cases passed" + (f"; {report.run.told()}" if report.run else "")
+    ground.effects.messages.append(_said(step, text, passed=passed, cases=len(report.results)))
+    if report.run:
+        ground.effects.log("test_run", report.run.told(), **report.run.model_dump(mode="json"))
+    if not report.passed:
+        return send_back(step, ground, plan, report.findings, text)
+    foreign = step.services.roster.foreign
+    result = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
+    if site is not None:
+        result["workspace"] = await workspace_result(site.workspace, report.run)
+    ground.effects.columns["result"] = result
+    return ground.decided(WorkflowState.COMPLETED, text)
+
+
+async def _unready(step: Step, ground: Groundwork, site: Site) -> Decided | None:
+    """Return what has to come before the test: a review of what was written, or a human's word where nothing tests."""
+    entered = await step.database.read(
+        lambda connection: load_transition(connection, step.execution_id, step.state["seq"])
+    )
+    if entered is not None and entered.from_state == WorkflowState.IN_PROGRESS:
+        return ground.decided(WorkflowState.REVIEWING, "what was written has to be reviewed before it is tested")
+    if site.test_command is not None:
+        return None
+    head = await site.workspace.head()
+    gates = await step.database.read(lambda connection: load_gates(connection, step.execution_id))
+    if any(_vouches(gate, head) for gate in gates):
+        return None
+    gate = NewGate(
+        kind=GateKind.ESCALATION,
+        question=f"No test command is set, so nothing shows that {site.workspace.branch} works. Have you tested it?",
+        reason="there is no evidence",
+        details=f"The branch is at {head[:12]}. Approve it as tested, or respond with what is wrong to have that sent "
+        "back; or set a test command when the execution is resumed.",
+        metadata={"untested": head},
+        next_state=WorkflowState.TESTING.value,
+    )
+    ground.effects.gates.append(gate)
+    return ground.decided(WorkflowState.BLOCKED, "there is no test command")
+
+
+def _vouches(gate: Gate, head: str) -> bool:
+    """Tell whether a human has tested that commit."""
+    return gate.metadata.get("untested") == head and (gate.answer or {}).get("decision") == Decision.APPROVE
+
+
+async def _run(site: Site) -> TestRun | None:
+    """Run the project's test command on the branch as it is."""
+    if site.test_command is None or site.confined is None:
+        return None
+    head = await site.workspace.head()
+    copy = await site.workspace.copy("test-command", head)
+    try:
+        ran = await site.confined.run(site.test_command, copy.folder, site.limits)
+    finally:
+        await site.workspace.discard(copy)
+    return _told(ran, head, site.confined.containment.told())
+
+
+def _told(ran: Ran, commit: str, containment: str) -> TestRun:
+    return TestRun(
+        command=list(ran.command),
+        commit=commit,
+        passed=ran.passed,
+        status=ran.status,
+        reason=ran.reason,
+        duration_s=round(ran.duration_s, 3),
+        output=ran.output[-SHOWN_OUTPUT:],
+        containment=containment,
+    )
+
+
+def with_evidence(
+    report: TestReport,
+    run: TestRun | None,
+    plan: Plan,
+    requirements: Requirements,
+    outcomes: Mapping[str, Outcome],
+) -> TestReport:
+    """Return the report with the command's run as evidence, and with findings where there is none or it failed.
+
+    Each criterion needs a result of its own that passed and says by what; nothing counts as passed while the command
+    fails.
+    """
+    results = report.results
+    if run is not None:
+        results = [one.model_copy(update={"evidence": f"{one.evidence}; {run.told()}"}) for one in results]
+    shown = {one.criterion for one in report.results if one.passed and one.evidence.strip()}
+    found_wanting = {one.criterion for one in report.findings}
+    tester = next((one.id for one in plan.subtasks if one.kind == SubtaskKind.TEST), None)
+    findings = [
+        *report.findings,
+        *(
+            Finding(subtask_id=tester, criterion=one.text, message="nothing shows that the criterion is met")
+            for one in requirements.criteria
+            if one.text not in shown | found_wanting
+        ),
+        *(failures(run, plan, outcomes) if run is not None and not run.passed else ()),
+    ]
+    passed = report.passed and not findings
+    return report.model_copy(update={"passed": passed, "results": results, "findings": findings, "run": run})
+
+
+def failures(run: TestRun, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[Finding]:
+    """Return a finding for each subtask that changed a file which the output of a failed run names.
+
+    Where it names none, everybody who changed anything is asked; where nobody did, everybody who does not test.
+    """
+    changed = {
+        subtask_id: made.change.files
+        for subtask_id, outcome in outcomes.items()
+        if (made := outcome.deliverable) is not None and made.change is not None
+    }
+    named = set(re.findall(r"[\w./-]+\.\w+", run.output))
+    owners = {
+        subtask_id: file
+        for subtask_id, files in changed.items()
+        for file in files
+        if any(_is(file, one) for one in named)
+    }
+    to: Sequence[str] = (
+        [*owners] or [*changed] or [one.id for one in plan.subtasks if one.kind != SubtaskKind.TEST] or [""]
+    )
+    message = f"the test command failed: {run.told()}\n{run.output}"
+    return [Finding(subtask_id=one or None, file=owners.get(one), message=message) for one in to]
+
+
+def _is(file: str, named: str) -> bool:
+    """Tell whether a file of the repository is the one that a program named, be it by another way to its top."""
+    plain = named.removeprefix("./")
+    return plain == file or plain.endswith(f"/{file}")
+
+
+def _said(step: Step, text: str, **data: int) -> Message:
+    tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
+    kind = MessageType.TASK_COMPLETION
+    return Message(execution_id=step.execution_id, sender=tester, type=kind, content=text, metadata=dict(data))
