@@ -1,6 +1,6 @@
 """The end of a round on the board: the standup, and where it goes on from here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from delegation import (
@@ -8,24 +8,20 @@ from delegation import (
     EffectInDoubt,
     GateKind,
     Message,
-    MessageType,
     NewGate,
     Outcome,
     OutcomeStatus,
     Plan,
-    Role,
-    Standup,
     Subtask,
 )
 from graph.asking import doubt_gate, is_doubt
 from graph.attempts import Attempts
 from graph.board_facts import BoardFacts
-from graph.consulting import consult
-from graph.groundwork import member_for
 from graph.lifecycle import WorkflowState
 from graph.outside import scope_of
+from graph.standups import Standing, hold_standup, standup_told
 from graph.step import Decided, Step
-from persistence import Done, Effects, load_doubts
+from persistence import Done, load_doubts, utc_now
 
 __all__ = ["closing"]
 
@@ -43,7 +39,7 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
     if added:
         decided.metadata["made_up_for"] = added
-    await _stand_up(step, plan, outcomes, decided.effects)
+    decided.effects.messages.append(await _stand_up(step, plan, facts, board))
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
     failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
@@ -102,8 +98,15 @@ def _refused(subtask: Subtask, why: str, refusals: Sequence[Done], tried: Sequen
     )
 
 
-async def _stand_up(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], effects: Effects) -> None:
-    standup = await consult(step, step.services.roster.project_manager, "standup", plan, outcomes, returns=Standup)
-    manager = member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
-    said = Message(execution_id=step.execution_id, sender=manager, type=MessageType.STANDUP, content=standup.summary)
-    effects.messages.append(said)
+async def _stand_up(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> Message:
+    """Hold the standup that closes the round; what it counts ends with the round's last work, not with this moment."""
+    work = facts.of_plan(step.state.get("since") or 1)
+    standing = Standing(
+        plan=plan,
+        board=board,
+        outcomes={done.subtask_id: done.outcome for done in work},
+        begun=min((done.started_at for done in work), default=None),
+        now=max((done.at for done in work), default=utc_now()),
+        running={},
+    )
+    return standup_told(step, await hold_standup(step, standing))

@@ -242,6 +242,7 @@ def committed(connection: Connection) -> set[str]:
 
 _PLAIN = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r'"(?:elapsed|pace)": (?:null|[\d.]+)'), "<hours>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
 )
 _KEPT = {

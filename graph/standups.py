@@ -1,0 +1,68 @@
+"""A standup: the board's facts are worked out, the project manager sums them up, and both are kept as a message."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from delegation import Board, Message, MessageType, Outcome, Plan, Role, Standup, board_status
+from graph.consulting import consult
+from graph.groundwork import member_for
+from graph.hours import hours_left
+from graph.step import Step
+from persistence import utc_now
+
+__all__ = ["Standing", "hold_standup", "standup_told"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a board stands at one moment: by its rules, and by the clock."""
+
+    plan: Plan
+    board: Board
+    outcomes: Mapping[str, Outcome]
+    begun: datetime | None
+    """When the plan's work began; None where it has not."""
+    now: datetime
+    running: Mapping[str, datetime]
+    """Since when each subtask is at work that is."""
+
+
+async def hold_standup(step: Step, standing: Standing, *, because: Collection[str] = ()) -> Standup:
+    """Have the project manager sum up how the board stands; the facts in it are the board's, whatever is said of them.
+
+    Raises:
+        AgentFailed: it failed to.
+    """
+    now = standing.now
+    status = board_status(
+        standing.board,
+        standing.plan,
+        step.facts.squad.members,
+        running={one: _hours(since, now) for one, since in standing.running.items()},
+        elapsed=_hours(standing.begun, now) if standing.begun else 0.0,
+        hours_to_deadline=hours_left(step.facts.task, utc_now()),
+        because=because,
+    )
+    manager = step.services.roster.project_manager
+    offered = {"board": status}
+    given = (standing.plan, standing.outcomes)
+    found = await consult(step, manager, "standup", *given, returns=Standup, offered=offered)
+    known = {subtask.id for subtask in standing.plan.subtasks}
+    actions = [one for one in found.actions if one.subtask_id in known]
+    return found.model_copy(update={"status": status, "actions": actions})
+
+
+def standup_told(step: Step, standup: Standup) -> Message:
+    """Return the standup as it is told to everybody, its facts and actions in the metadata."""
+    return Message(
+        execution_id=step.execution_id,
+        sender=member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or Role.PROJECT_MANAGER.value,
+        type=MessageType.STANDUP,
+        content=standup.summary,
+        metadata=standup.model_dump(mode="json", exclude={"summary"}),
+    )
+
+
+def _hours(since: datetime, now: datetime) -> float:
+    return max((now - since).total_seconds(), 0.0) / 3600
