@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from delegation.dependencies import check
-from delegation.eligibility import fits, is_specialist, role_distance
+from delegation.eligibility import fits, is_specialist, role_distance, why_unassigned
 from delegation.errors import PlanError
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Schedule, Subtask
@@ -32,6 +32,7 @@ class Board:
             same, but nobody waits for it in this round.
         refusals: Who has refused each subtask so far, by subtask id.
         max_refusals: How many refusals a subtask survives; one more, and it counts as blocked.
+        taken: Who is at work on what already, by subtask id: the board of a plan that changed while it was worked.
         away: Asked whenever work is handed over: who is on leave then. They get it only where nobody else may do it.
 
     Raises:
@@ -48,6 +49,7 @@ class Board:
         present: Collection[str] | None = None,
         refusals: Mapping[str, Collection[str]] = {},
         max_refusals: int = 3,
+        taken: Mapping[str, str] = {},
         away: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._net = check(plan.subtasks)
@@ -71,6 +73,7 @@ class Board:
         self._left = count
         self._assign(schedule)
         self._restore(outcomes)
+        self._resume(taken)
         self._open(schedule)
 
     def take(self, member_id: str) -> Subtask | None:
@@ -229,11 +232,19 @@ class Board:
             if status in {OutcomeStatus.FAILED, OutcomeStatus.BLOCKED}:
                 self._end(at, status)
 
+    def _resume(self, taken: Mapping[str, str]) -> None:
+        """Leave what is at work with whoever has taken it."""
+        for subtask_id, member_id in taken.items():
+            at = self._net.index.get(subtask_id)
+            if at is not None and self._runs(at):
+                self._own(at, member_id)
+                self._taken[at] = member_id
+
     def _open(self, schedule: Schedule) -> None:
         """Offer what is ready, after handing on what its owner cannot or will not do."""
         reasons = {one.subtask_id: one.reason for one in schedule.unassigned}
         for at, subtask in enumerate(self._subtasks):
-            if not self._runs(at):
+            if not self._runs(at) or at in self._taken:
                 continue
             owner = self._owner[at]
             if owner is None:
@@ -292,7 +303,8 @@ class Board:
             return f"refused {len(refused)} times, by {', '.join(refused)}"
         if refused:
             return f"refused by {', '.join(refused)}, and nobody else may do it"
-        return f"{self._owner[at]} is not there, and nobody else may do it"
+        why = why_unassigned(self._subtasks[at], self._members.values())
+        return f"{self._owner[at]} is not there, and nobody else may do it: {why}"
 
     def _end(self, at: int, status: OutcomeStatus, *, offer: bool = True) -> None:
         if self._runs(at):

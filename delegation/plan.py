@@ -1,7 +1,7 @@
 """What is to be done and who does it when: requirements, subtasks, test cases, assignments."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
@@ -16,6 +16,7 @@ from delegation.task import Priority
 __all__ = [
     "Approval",
     "Assignment",
+    "Cancelled",
     "Criterion",
     "Plan",
     "Requirements",
@@ -26,6 +27,7 @@ __all__ = [
     "TestCase",
     "Unassigned",
     "digest_of",
+    "work_digest",
 ]
 
 SubtaskId = Annotated[str, BeforeValidator(lambda value: str(value) if value is not None else value)]
@@ -128,6 +130,15 @@ class TestCase(BaseModel):
     subtask_ids: list[str] = Field(default=[], description="The subtasks whose deliverables are checked.")
 
 
+class Cancelled(BaseModel):
+    """A subtask that nobody wants any more, as it was when it was cancelled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtask: Subtask
+    reason: str = ""
+
+
 class Plan(BaseModel):
     """The breakdown of a task: subtasks with their dependencies, and the test plan."""
 
@@ -135,6 +146,10 @@ class Plan(BaseModel):
 
     subtasks: list[Subtask]
     test_cases: list[TestCase] = []
+    cancelled: list[Cancelled] = Field(default=[], description="What is not to be done any more: set by changes alone.")
+    amends: str | None = Field(
+        default=None, description="The hash of the subtasks before the first change: set by changes alone."
+    )
 
     def digest(self) -> str:
         """Return the hash of everything in the plan: two plans that differ anywhere have different ones."""
@@ -146,6 +161,11 @@ class Plan(BaseModel):
             if subtask.id == subtask_id:
                 return subtask
         raise KeyError(subtask_id)
+
+
+def work_digest(subtasks: Iterable[Subtask]) -> str:
+    """Return the hash of subtasks: what is approved of a plan, which changes to it go back to."""
+    return digest_of({"subtasks": [one.model_dump(mode="json") for one in subtasks]})
 
 
 def digest_of(plan: dict[str, Any]) -> str:

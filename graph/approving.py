@@ -6,7 +6,7 @@ approved, which is asked about before the board opens, and one that comes back k
 
 from sqlalchemy import Connection
 
-from delegation import Answer, Approval, Decision, Gate, GateKind, Plan
+from delegation import Answer, Approval, Decision, Gate, GateKind, Plan, Subtask, work_digest
 from graph.asking import approval_gate
 from graph.groundwork import Groundwork
 from graph.lifecycle import WorkflowState
@@ -28,10 +28,15 @@ async def is_approved(step: Step, plan: Plan) -> bool:
         gates = load_gates(connection, step.execution_id)
         return [gate for gate in gates if not planned or gate.opened_at >= planned[-1]]
 
-    return any(_approved_by(gate) == plan.subtasks for gate in await step.database.read(look))
+    return any(_approves(_approved_by(gate), plan) for gate in await step.database.read(look))
 
 
-def _approved_by(gate: Gate) -> object:
+def _approves(approved: list[Subtask] | None, plan: Plan) -> bool:
+    """Tell whether an approval of these subtasks is one of the plan: what callers have changed since is their word."""
+    return approved is not None and (approved == plan.subtasks or work_digest(approved) == plan.amends)
+
+
+def _approved_by(gate: Gate) -> list[Subtask] | None:
     """Return the subtasks that the gate's answer approves; None where it approves nothing."""
     if gate.kind != GateKind.APPROVAL or not gate.answer:
         return None

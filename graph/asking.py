@@ -1,7 +1,7 @@
 """How a question to a human is told: in the audit log and as a message, whoever opens its gate."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from delegation import (
@@ -16,6 +16,7 @@ from delegation import (
     MessageType,
     NewGate,
     Plan,
+    Replan,
     SquadMember,
 )
 from graph.intake_text import ascii_safe
@@ -27,6 +28,7 @@ __all__ = [
     "assignments_told",
     "call_for_a_human",
     "doubt_gate",
+    "hands_told",
     "is_doubt",
     "log_gates",
     "question_for",
@@ -101,6 +103,26 @@ def assignments_told(execution_id: UUID, sender: str, assignments: Iterable[Assi
         )
         for one in assignments
     ]
+
+
+def hands_told(execution_id: UUID, found: Replan, plan: Plan, *, new: Collection[str], reason: str) -> list[Message]:
+    """Return the messages by which members are told what they get and what they lose in a new schedule of the rest."""
+    given = {one.subtask_id: one for one in found.schedule.assignments}
+    gets = [given[one] for one in [*(change.subtask_id for change in found.changes), *new] if one in given]
+    said = assignments_told(execution_id, "delegation", gets, plan)
+    for change in found.changes:
+        text = f"{change.subtask_id} ({plan.subtask(change.subtask_id).title}) goes to {change.after}: {reason}"
+        said.append(
+            Message(
+                execution_id=execution_id,
+                sender="delegation",
+                recipient=change.before,
+                type=MessageType.STATUS_UPDATE,
+                content=text,
+                metadata={"subtask_id": change.subtask_id, "member_id": change.after},
+            )
+        )
+    return said
 
 
 def approvals_told(execution_id: UUID, gates: Iterable[Gate]) -> list[Message]:

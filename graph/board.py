@@ -1,6 +1,5 @@
 """The board's graph, which is the node ``in_progress``: open, a turn a member, close, again while work is left."""
 
-from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -15,18 +14,18 @@ from delegation import AgentFailed, Board, EffectInDoubt, Plan, Role
 from graph.acting import decided, on_failure
 from graph.approving import ask_for_approval, is_approved
 from graph.board_facts import BoardFacts, read_board
+from graph.board_rules import rules_of
 from graph.board_work import MemberAtWork
 from graph.checkpoints import board_checkpoint, who_left
 from graph.closing import closing
 from graph.context import RunSettings
 from graph.groundwork import Groundwork
-from graph.hours import away_at
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Opening
 from graph.services import Services
 from graph.state import BoardState, MemberTurn, encode
 from graph.step import Step, honour_requests, open_step
-from persistence import guard, store_effects, utc_now
+from persistence import guard, store_effects
 
 __all__ = ["build_board_graph"]
 
@@ -140,8 +139,10 @@ class BoardNodes:
             raise trouble
         with step.at_work():
             facts = await self._facts(step)
-            if facts.asked and (moved := await honour_requests(step)) is not None:
-                return moved
+            if facts.asked:
+                if (moved := await honour_requests(step)) is not None:
+                    return moved
+                facts = await self._facts(step)
             plan = await Groundwork(step).plan()
             board = rules_of(step, facts, plan)
             if board.remaining:
@@ -169,7 +170,9 @@ class BoardNodes:
         return True
 
     async def _at_the_board(self, step: Step, turn: MemberTurn, config: RunnableConfig) -> None:
-        member = next(one for one in step.facts.squad.members if one.id == turn["member_id"])
+        member = next((one for one in step.facts.squad.members if one.id == turn["member_id"]), None)
+        if member is None:  # it has dropped out since the board was opened
+            return
 
         async def build() -> LiveBoard:
             key, gone = (step.drive.epoch, turn["seq"], turn["round"]), set[str]()
@@ -181,26 +184,12 @@ class BoardNodes:
                 found = Opening(*key, facts, plan, requirements)
             present = set(turn["team"]) - gone | {member.id}
             rules = rules_of(step, found.facts, found.plan, present=present)
-            return LiveBoard(rules, found.facts, found.plan, found.requirements)
+            return LiveBoard(rules, found.facts, found.plan, found.requirements, team=present)
 
         board = await self._services.boards.join((*board_checkpoint(config), step.drive.epoch), build)
         await MemberAtWork(step, turn, board, member).work()
         if board.trouble:
             self._services.boards.troubles[step.execution_id] = (step.drive.epoch, board.trouble)
-
-
-def rules_of(step: Step, facts: BoardFacts, plan: Plan, *, present: Collection[str] | None = None) -> Board:
-    """Return the rules' board as the database and the step's state have it."""
-    return facts.board(
-        plan,
-        step.facts.squad.members,
-        round_=step.state.get("round") or 1,
-        since=step.state.get("since") or 1,
-        sent_back=[one.subtask_id for one in step.state.get("findings") or [] if one.subtask_id],
-        max_refusals=step.settings.max_refusals,
-        present=present,
-        away=lambda: away_at(step.facts, utc_now()),
-    )
 
 
 def _as_board_state(turn: MemberTurn) -> BoardState:

@@ -1,6 +1,6 @@
 """What the database knows of a board, and the rules' board that follows from it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -47,6 +47,7 @@ class BoardFacts:
         sent_back: Collection[str],
         max_refusals: int,
         present: Collection[str] | None = None,
+        taken: Mapping[str, str] = {},
         away: Callable[[], Collection[str]] = frozenset,
     ) -> Board:
         """Return the rules' board.
@@ -59,6 +60,7 @@ class BoardFacts:
             sent_back: ids of the subtasks that a review or test sent back before this round.
             max_refusals: how many members may refuse a subtask.
             present: the members whose turn it is in this opening; None means all.
+            taken: who is at work on what, by subtask id.
             away: who is on leave at the moment.
         """
         given = [
@@ -73,6 +75,7 @@ class BoardFacts:
             present=present,
             refusals=self.refusals(since),
             max_refusals=max_refusals,
+            taken=taken,
             away=away,
         )
 

@@ -6,13 +6,22 @@ there, so a subtask whose outcome was committed is never taken again, whatever i
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from agents import Brief, Hands
-from delegation import EffectInDoubt, ExecutionBusy, Message, MessageType, Outcome, OutcomeStatus, SquadMember, Subtask
+from delegation import (
+    EffectInDoubt,
+    ExecutionBusy,
+    Message,
+    MessageType,
+    Outcome,
+    OutcomeStatus,
+    SquadMember,
+    StaleTransition,
+    Subtask,
+)
 from graph.attempts import RETRIED
 from graph.colleagues import AskingAround
 from graph.consulting import Late, called, is_cancelled
@@ -20,6 +29,7 @@ from graph.hands import worked
 from graph.heard import heard
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
+from graph.live_changes import LiveChanges
 from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.site import site_of
@@ -31,7 +41,6 @@ from persistence import (
     Handover,
     MovedOn,
     guard,
-    mark_started,
     requests_waiting,
     settled,
     store_effects,
@@ -55,6 +64,7 @@ class MemberAtWork:
 
         Nothing is raised for a subtask's failure: LangGraph would cancel the members beside this one.
         """
+        self.board.hands[self.member.id] = self.member.capacity
         async with self.board.attended(self._asked), asyncio.TaskGroup() as group:
             for _ in range(self.member.capacity):
                 lane = group.create_task(self._lane())
@@ -66,39 +76,44 @@ class MemberAtWork:
 
         Meanwhile the database learns what is at work: work that ends before the watcher's first look needs no mark.
         """
-        if begun := self.board.begun_since():
-            try:
-                await self.step.database.write(lambda connection: self._mark(connection, begun))
-            except MovedOn:  # or somebody else drives it now
-                return "close"
-        asked = await self.step.database.read(lambda connection: requests_waiting(connection, self.step.execution_id))
-        if "cancel" in asked:
-            return "cancel"
-        return "close" if asked or self.step.runtime.drain_requested else "go on"
-
-    def _mark(self, connection: Connection, begun: dict[str, datetime]) -> None:
-        guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
-        for subtask_id, at in begun.items():
-            mark_started(connection, self.step.execution_id, subtask_id, at)
+        live = LiveChanges(self.step, self.board)
+        try:
+            await live.mark_begun()
+            asked = await self.step.database.read(
+                lambda connection: requests_waiting(connection, self.step.execution_id)
+            )
+            if asked <= {"replan"} and not self.step.runtime.drain_requested:
+                await live.make(asked=bool(asked))
+                return "go on"
+        except (MovedOn, StaleTransition):  # or somebody else drives it now
+            return "close"
+        return "cancel" if "cancel" in asked else "close"
 
     async def _lane(self) -> None:
-        while (subtask := await self.board.next(self.member.id)) is not None:
-            try:
+        try:
+            while (subtask := await self.board.next(self.member.id)) is not None:
+                await self._taken(subtask)
+        finally:
+            self.board.hands[self.member.id] -= 1
+
+    async def _taken(self, subtask: Subtask) -> None:
+        try:
+            with self.board.working(subtask):
                 await self._one(subtask)
-            except MovedOn as moved:  # nobody works what cannot be stored; the driver looks whether it may go on
-                await self.board.close(elsewhere(self.step, moved))
-            except asyncio.CancelledError:
-                self.board.give_back(subtask.id)
+        except MovedOn as moved:  # nobody works what cannot be stored; the driver looks whether it may go on
+            await self.board.close(elsewhere(self.step, moved))
+        except asyncio.CancelledError:
+            self.board.give_back(subtask.id)
+            if not self.board.was_let_go(subtask.id):
                 raise
-            except Exception as error:  # noqa: BLE001 - the database's: close_board raises it, once all have left
-                await self.board.close(error)
-            if self.step.runtime.drain_requested or is_cancelled():
-                await self.board.close()
+        except Exception as error:  # noqa: BLE001 - the database's: close_board raises it, once all have left
+            await self.board.close(error)
+        if self.step.runtime.drain_requested or is_cancelled():
+            await self.board.close()
 
     async def _one(self, subtask: Subtask) -> None:
         """Have one subtask worked and store its end."""
-        started_at = utc_now()
-        self.board.begun[subtask.id] = started_at
+        started_at = self.board.at_work[subtask.id].since
         await self._tell(subtask, "in_progress")
         turn = self.board.facts.turns(subtask.id) + 1
         outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
@@ -123,7 +138,8 @@ class MemberAtWork:
         for why in refused:
             text = f"a message of {self.member.id} was not kept: {why}"[:500].encode("utf-8", "replace").decode()
             effects.log("message_refused", text, subtask_id=subtask.id, member_id=self.member.id)
-        successor = await self._store(subtask, done, effects)
+        async with self.board.storing():
+            successor = await self._store(subtask, done, effects)
         await self.step.services.engine.announce(effects.messages)
         await self._tell(subtask, outcome.status.value)
         await self.step.tell_messages(effects.messages, self.turn["seq"])

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from delegation import DatabaseError, ExecutionBusy, InputError, Task
 from graph.cli_agents import agents_at
+from graph.cli_changes import changes_of
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
 from graph.cli_output import Reply, screen, show_log, show_pruned, show_rows
 from graph.cli_signals import Interrupted, Interrupts
@@ -99,7 +100,7 @@ def _interrupted(args: Namespace, desk: Desk | None) -> Interrupted:
     if desk is not None and desk.execution_id is not None:
         message = f"stopped by a signal; execution {desk.execution_id} is saved and can be resumed"
         return Interrupted(message, desk.resume_command(), code="drained")
-    if args.command in {"block", "answer", "cancel"}:
+    if args.command in {"block", "answer", "replan", "cancel"}:
         return Interrupted("stopped by a signal", f"squad status {args.execution} shows whether it was done")
     return Interrupted()
 
@@ -210,6 +211,19 @@ async def _block(desk: Desk, _task: Task | None) -> Reply:
     return await _intervened(desk, done)
 
 
+async def _replan(desk: Desk, _task: Task | None) -> Reply:
+    """Change plan and squad of an execution."""
+    args = desk.args
+    changes, reason = await asyncio.to_thread(changes_of, args), clean(args.reason).strip()
+    async with desk.database.session() as db:
+        done = await desk.orchestrator.replan(db=db, execution_id=args.execution, changes=changes, reason=reason)
+    if isinstance(done, Request):
+        desk.say("squad: it is being worked on; waiting for the driver to do as asked")
+        done = await done.wait()
+    desk.say(f"squad: {done}")
+    return summary_reply(await desk.summary(args.execution), 0)
+
+
 async def _cancel(desk: Desk, _task: Task | None) -> Reply:
     """End an execution that nobody wants any more."""
     async with desk.database.session() as db:
@@ -258,6 +272,7 @@ _COMMANDS: dict[str, _Command] = {
     "log": _log,
     "answer": _answer,
     "block": _block,
+    "replan": _replan,
     "cancel": _cancel,
     "watch": _watch,
     "prune": _prune,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from graph.cli_changes import are_none, declare_changes
 from graph.cli_workspace import USAGE, declare_workspace
 from graph.durations import seconds_of
 
@@ -114,6 +115,11 @@ def _block(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--default", metavar="TEXT", help="the answer that counts at the deadline; else it stays open")
 
 
+def _replan(parser: argparse.ArgumentParser) -> None:
+    _execution(parser)
+    declare_changes(parser)
+
+
 def _watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="serve what is due now, and end")
     parser.add_argument("--no-run", action="store_true", help="only answer; drive no execution on")
@@ -173,6 +179,11 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]]
         "ID TEXT [--severity WORD] [--remind-in TIME] [--deadline-in TIME [--default TEXT]]",
         "stop an execution with a question to a human",
         _block,
+    ),
+    "replan": (
+        "ID [--away MEMBER] [--back MEMBER] [--estimate S=HOURS] [--give S=MEMBER] [--cancel S] [--add FILE|-] …",
+        "change who is there and what is to be done, and schedule the rest anew",
+        _replan,
     ),
     "cancel": ("ID", "end an execution that nobody wants any more", _execution),
     "watch": (
@@ -295,6 +306,12 @@ def _check(found: argparse.Namespace) -> None:
         raise UsageError(f"--agents {found.agents} names no attribute of a module", hint="--agents my_agents:AGENTS")
     if getattr(found, "grace", None) is not None and not 0 <= found.grace < math.inf:
         raise UsageError(f"--grace {found.grace:g} is no time in seconds", hint="--grace 30, or 0 to stop at once")
+    _check_what_is_asked(found)
+
+
+def _check_what_is_asked(found: argparse.Namespace) -> None:
+    if found.command == "replan" and are_none(found):
+        raise UsageError("nothing is to change", hint="squad replan ID --away MEMBER, or --cancel SUBTASK")
     if found.command == "prune" and found.older_than is None:
         raise UsageError("it is not said how old is old enough", hint="squad prune --older-than 30d")
     if found.command == "block" and not found.text.strip():

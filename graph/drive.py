@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from langgraph.runtime import RunControl
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from delegation import ExecutionBusy
+from delegation import ExecutionBusy, Plan
 from graph.context import RunSettings
 from graph.control import DriveControl
 from graph.events import Event
@@ -68,6 +68,8 @@ class Drive:
     """Whether a plan had been made when the lease was taken; one that is made later is in the thread."""
     site: "asyncio.Future[Any] | None" = None
     """The repository that the execution is worked in, opened where a step first needs it; see ``graph.site``."""
+    amended: tuple[int, Plan] | None = None
+    """The plan as it was changed after the transition of that number, which the thread has not heard of yet."""
     running: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last_used: float = field(default_factory=monotonic)
@@ -76,6 +78,18 @@ class Drive:
         """Hand an event to whoever listens to this drive."""
         if self.sink:
             await self.sink(event)
+
+    def look_at(self, row: Row[Any]) -> None:
+        """Take note of a plan that was changed since the row's last transition."""
+        is_amended = row.plan is not None and row.amended_at == row.seq
+        self.amended = (row.seq, Plan.model_validate(row.plan)) if is_amended else None
+
+    def learn(self, seq: int, plan: Plan | None, facts: Facts | None) -> None:
+        """Take note of what was changed after the transition of that number."""
+        if plan is not None:
+            self.amended = (seq, plan)
+        if facts is not None:
+            self.facts = facts
 
     @property
     def is_idle(self) -> bool:
@@ -132,6 +146,7 @@ class Drives:
             self._starting.discard(execution_id)
         had_plan = log.row.plan is not None
         drive = Drive(execution_id, epoch, control, facts, settings, sink, kept, log=log, had_plan=had_plan)
+        drive.look_at(log.row)
         self._drives[execution_id] = drive
         self._hurry(execution_id)
         if self._keeper is None or self._keeper.done():
@@ -160,7 +175,8 @@ class Drives:
             settings = agreed.settings
         if row.status == WorkflowState.IN_PROGRESS:  # what an earlier driver had at work is at work no more
             unmark_started(connection, execution_id)
-        return epoch, settings, load_facts(connection, row), load_log(connection, execution_id, row)
+        facts = load_facts(connection, row).there(row.away or {})
+        return epoch, settings, facts, load_log(connection, execution_id, row)
 
     async def of_run(self, execution_id: UUID, control: RunControl | None, terms: Terms) -> Drive:
         """Return the drive that this graph run belongs to, starting one where a client runs the bare graph."""

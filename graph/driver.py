@@ -93,6 +93,7 @@ class Driver:
         while True:
             log = drive.log or await self._log(drive.execution_id)
             drive.log = None
+            drive.look_at(log.row)
             config = await follow(self.graph, log)
             drive.position, drive.asked = (log.row.status, log.row.seq), log.asked
             if log.row.status in FINAL_STATES:
@@ -122,7 +123,9 @@ class Driver:
         """Honour what was asked while the run was ending; tells whether the execution moved by that."""
         moved, engine = False, self.services.engine
         while honoured := await honour_next(self.database, engine, drive.execution_id, epoch=drive.epoch):
-            moved = moved or bool(honoured.planned and honoured.planned.move)
+            if planned := honoured.planned:
+                drive.learn(planned.at, planned.plan, planned.facts)
+            moved = moved or bool(planned and planned.move)
         return moved
 
     async def _check_lease(self, drive: Drive, error: Exception) -> None:

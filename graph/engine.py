@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delegation import ActionTimeout, Message, NotFound, StaleTransition, json_object
+from delegation import ActionTimeout, Message, NotFound, Plan, StaleTransition, json_object
 from graph.asking import log_gates, question_for, tell_of_gates
 from graph.lifecycle import (
     DESCRIPTIONS,
@@ -28,6 +28,7 @@ from graph.metrics import workflow_metrics
 from persistence import (
     Database,
     Effects,
+    Facts,
     Move,
     MovedOn,
     after_commit,
@@ -58,6 +59,12 @@ class Planned:
     value: Any = None
     origin_state: str | None = None
     seq: int | None = None
+    at: int = 0
+    """The number of the last transition when the plan was changed."""
+    plan: Plan | None = None
+    """The plan as it is from now on, where it was changed without a move: the next one tells the thread."""
+    facts: Facts | None = None
+    """Task and squad as they are from now on, where somebody dropped out or came back."""
 
 
 Decide = Callable[[Connection], Planned]
@@ -195,6 +202,7 @@ class WorkflowEngine:
             planned.effects.columns.setdefault("error_message", move.reason or "failed without a reason")
         try:
             planned.seq = apply_move(connection, move, planned.effects)
+            planned.move = replace(move, delta=planned.effects.delta)
         except MovedOn as moved:
             raise stale(move, moved) from None
         return planned

@@ -1,10 +1,11 @@
 """What a caller may do to an execution from outside: block, escalate, answer, move on, complete, fail, cancel.
 
+``Rearrange``, which changes plan and squad, has a module of its own.
+
 An intervention is data, so that it can be done at once on a parked execution or be left as a request for whoever
 drives it. Either way ``decide`` looks at the row inside the transaction that stores what it decides.
 """
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row
 
 from delegation import Answer, Gate, GateError, GateKind, GateStatus, Message, MessageType, NewGate
-from graph.answers import BY_DEADLINE, check_answer, exit_from
-from graph.asking import approvals_told
+from graph.answers import check_answer
 from graph.engine import Planned
-from graph.lifecycle import WorkflowState, check_move
-from graph.state import encode
-from persistence import Effects, Move, claim_gate, load_gates, load_transitions
+from graph.leaving import leave, move_of
+from graph.lifecycle import WorkflowState
+from graph.rearranging import Rearrange
+from persistence import Effects, claim_gate, load_gates
 
 __all__ = [
     "Advance",
@@ -50,7 +51,7 @@ class Block(_Intervention):
         if row.status == _S.BLOCKED:
             return Planned(row.id, None, effects, self.gate.id, row.origin_state)
         reason = self.gate.question if self.gate.kind == GateKind.BLOCKER else self.gate.reason
-        return Planned(row.id, _move(row, _S.BLOCKED, reason, self.gate.metadata), effects, self.gate.id)
+        return Planned(row.id, move_of(row, _S.BLOCKED, reason, self.gate.metadata), effects, self.gate.id)
 
 
 class AnswerGate(_Intervention):
@@ -110,7 +111,7 @@ class Advance(_Intervention):
 
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """Go to the state, if the map allows it from where the execution is."""
-        return Planned(row.id, _move(row, self.to_state, self.reason, {"by": "caller"}), Effects(), self.to_state)
+        return Planned(row.id, move_of(row, self.to_state, self.reason, {"by": "caller"}), Effects(), self.to_state)
 
 
 class Complete(_Intervention):
@@ -123,7 +124,7 @@ class Complete(_Intervention):
         """Store the caller's result, named as the caller's."""
         effects = Effects(columns={"result": self.result})
         effects.log("completed", "completed on the caller's word", by="caller")
-        return Planned(row.id, _move(row, _S.COMPLETED, "completed on the caller's word", {"by": "caller"}), effects)
+        return Planned(row.id, move_of(row, _S.COMPLETED, "completed on the caller's word", {"by": "caller"}), effects)
 
 
 class Fail(_Intervention):
@@ -134,7 +135,7 @@ class Fail(_Intervention):
 
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """Give the error as the reason."""
-        return Planned(row.id, _move(row, _S.FAILED, self.error, {"by": "caller"}))
+        return Planned(row.id, move_of(row, _S.FAILED, self.error, {"by": "caller"}))
 
 
 class Cancel(_Intervention):
@@ -146,10 +147,12 @@ class Cancel(_Intervention):
     def decide(self, connection: Connection, row: Row[Any]) -> Planned:
         """End in failed, named as cancelled."""
         text = f"cancelled: {self.reason or 'no reason given'}"
-        return Planned(row.id, _move(row, _S.FAILED, text, {"by": "caller", "cancelled": True}))
+        return Planned(row.id, move_of(row, _S.FAILED, text, {"by": "caller", "cancelled": True}))
 
 
-Intervention = Annotated[Block | AnswerGate | Advance | Complete | Fail | Cancel, Field(discriminator="kind")]
+Intervention = Annotated[
+    Block | AnswerGate | Advance | Complete | Fail | Cancel | Rearrange, Field(discriminator="kind")
+]
 
 
 def find_gate(execution_id: UUID, gates: list[Gate], gate_id: UUID) -> Gate:
@@ -179,39 +182,3 @@ def answered(execution_id: UUID, gate: Gate, answer: Answer) -> Effects:
     )
     effects.messages.append(message)
     return effects
-
-
-def leave(connection: Connection, row: Row[Any], answer: Answer, effects: Effects) -> Move | None:
-    """Return the move out of blocked, or None while a gate is open. Read after the answer was claimed.
-
-    What is said on the way out is added to the effects.
-
-    The move says so where it was a deadline's answer that lets the execution go on: then nobody may be there to drive,
-    and whether anybody has since is told by the lease's epoch.
-    """
-    gates = [gate for gate in load_gates(connection, row.id) if gate.opened_at >= row.blocked_at]
-    if any(gate.status == GateStatus.OPEN for gate in gates):
-        return None
-    found = exit_from(gates, _round(connection, row.id))
-    if found.to_state == _S.IN_PROGRESS:
-        effects.messages += approvals_told(row.id, gates)
-    by = {"by": BY_DEADLINE, "epoch": row.lease_epoch} if answer.answered_by == BY_DEADLINE else {}
-    return replace(_move(row, found.to_state, found.reason, found.metadata | by), delta=encode(found.delta))
-
-
-def _round(connection: Connection, execution_id: UUID) -> int:
-    """Return the board's round, as the log has it."""
-    moves = reversed(load_transitions(connection, execution_id))
-    return next((move.delta["round"] for move in moves if "round" in move.delta), 1)
-
-
-def _move(row: Row[Any], to_state: str, reason: str | None, metadata: dict[str, Any]) -> Move:
-    check_move(row.status, to_state)
-    return Move(
-        execution_id=row.id,
-        from_state=WorkflowState(row.status),
-        to_state=WorkflowState(to_state),
-        reason=reason,
-        metadata=metadata,
-        seq=row.seq,
-    )

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from delegation import Board, Plan, Requirements, Subtask
+from delegation import Board, OutcomeStatus, Plan, Requirements, Subtask
 from graph.board_facts import BoardFacts
-from persistence import Done
+from persistence import Done, utc_now
 
 __all__ = ["Boards", "LiveBoard", "Opening", "Wish"]
 
@@ -41,6 +41,25 @@ class Opening:
     requirements: Requirements
 
 
+OVERRUN = 1.5
+"""Work that takes so many times its estimate is behind."""
+
+
+@dataclass
+class AtWork:
+    """Work on a subtask: in which task, since when, and for how many hours by its estimate."""
+
+    task: asyncio.Task[Any]
+    since: datetime
+    hours: float
+    is_noticed: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Tell whether it is behind, and nobody has noticed yet."""
+        return not self.is_noticed and 0 < self.hours * OVERRUN * 3600 <= (now - self.since).total_seconds()
+
+
 @dataclass(eq=False)
 class LiveBoard:
     """One superstep's board, shared by the members that work in it."""
@@ -57,6 +76,19 @@ class LiveBoard:
     """The work in progress, which a cancellation ends."""
     begun: dict[str, datetime] = field(default_factory=dict)
     """When what is at work was begun, as far as the database has not been told."""
+    team: Collection[str] = ()
+    """Whose turn it is in this opening."""
+    hands: dict[str, int] = field(default_factory=dict)
+    """How many lanes each member that has come still has at the board."""
+    at_work: dict[str, AtWork] = field(default_factory=dict)
+    """What is at work, by subtask id."""
+    is_upset: bool = False
+    """Whether something could not be done since the rest was last scheduled."""
+    _let_go: set[str] = field(default_factory=set)
+    _is_held: bool = False
+    _storing: int = 0
+    _still: asyncio.Event = field(default_factory=asyncio.Event)
+    _thawed: asyncio.Event = field(default_factory=asyncio.Event)
     _attending: int = 0
     _watcher: asyncio.Task[None] | None = None
 
@@ -64,10 +96,11 @@ class LiveBoard:
         """Wait for the member's next ready subtask and take it; None when the member may leave."""
         async with self.changed:
             while not self.is_closing:
-                if (subtask := self.rules.take(member_id)) is not None:
-                    return subtask
-                if self.rules.may_leave(member_id):
-                    return None
+                if not self._is_held:
+                    if (subtask := self.rules.take(member_id)) is not None:
+                        return subtask
+                    if self.rules.may_leave(member_id):
+                        return None
                 await self.changed.wait()
         return None
 
@@ -75,7 +108,10 @@ class LiveBoard:
         """Record the end of a subtask; returns who takes over one that was refused, if anybody."""
         subtask_id, status, by = done.subtask_id, done.outcome.status, done.member_id
         async with self.changed:
+            if subtask_id not in {one.id for one in self.plan.subtasks}:
+                return None  # it was cancelled while its end was being stored
             self.facts.work.append(done)
+            self.is_upset = self.is_upset or status in {OutcomeStatus.BLOCKED, OutcomeStatus.FAILED}
             successor = self.rules.finish(subtask_id, status, by=by)
             self.changed.notify_all()
             return successor
@@ -86,6 +122,78 @@ class LiveBoard:
             self.is_closing = True
             self.trouble = self.trouble or because
             self.changed.notify_all()
+
+    @contextmanager
+    def working(self, subtask: Subtask) -> Iterator[None]:
+        """Say that this task works on the subtask, and when."""
+        task = asyncio.current_task()
+        assert task is not None
+        now = utc_now()
+        self.begun[subtask.id] = now
+        work = self.at_work[subtask.id] = AtWork(task, now, subtask.effort)
+        try:
+            yield
+        finally:
+            if self.at_work.get(subtask.id) is work:  # and not yet whoever takes over what was refused
+                del self.at_work[subtask.id]
+            work.ended.set()
+
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[None]:
+        """Store an end of a subtask, and let the board know, once the board is not held."""
+        while self._is_held and not self._thawed.is_set():
+            await self._thawed.wait()
+        self._storing += 1
+        try:
+            yield
+        finally:
+            self._storing -= 1
+            self._still.set()
+
+    @asynccontextmanager
+    async def held(self, ends: Collection[str] = ()) -> AsyncIterator[None]:
+        """Hold the board as it is: nobody takes anything, nothing is stored. The work named is ended before."""
+        self._is_held = True
+        self._thawed.set()
+        try:
+            await self._end_work(ends)
+            self._thawed.clear()
+            while self._storing:
+                self._still.clear()
+                await self._still.wait()
+            yield
+        finally:
+            self._is_held = False
+            self._thawed.set()
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def _end_work(self, ends: Collection[str]) -> None:
+        for work in (concerned := [self.at_work[one] for one in ends if one in self.at_work]):
+            work.task.cancel()
+        self._let_go = {one for one in ends if one in self.at_work}
+        for work in concerned:
+            await work.ended.wait()
+
+    def was_let_go(self, subtask_id: str) -> bool:
+        """Tell whether the running task was cancelled for the sake of the board alone; then it may go on."""
+        task = asyncio.current_task()
+        if subtask_id not in self._let_go or task is None:
+            return False
+        self._let_go.discard(subtask_id)
+        return task.uncancel() == 0
+
+    @property
+    def present(self) -> set[str]:
+        """Who is still to come, or is here and has not left."""
+        return {one for one in self.team if self.hands.get(one, 1) > 0}
+
+    def overran(self, now: datetime) -> list[str]:
+        """Return what has been at work for half as long again as it was estimated, each once for an estimate."""
+        late = [one for one, work in self.at_work.items() if work.is_overdue(now)]
+        for one in late:
+            self.at_work[one].is_noticed = True
+        return late
 
     @asynccontextmanager
     async def attended(self, asked: Callable[[], Awaitable[Wish]]) -> AsyncIterator[None]:
@@ -98,8 +206,9 @@ class LiveBoard:
         finally:
             self._attending -= 1
             if not self._attending:
-                self._watcher.cancel()
-                self._watcher = None
+                watcher, self._watcher = self._watcher, None
+                watcher.cancel()
+                await asyncio.wait([watcher])  # it may be amid a change, which is made as a whole
 
     async def _watch(self, asked: Callable[[], Awaitable[Wish]]) -> None:
         while True:  # until nobody attends any more: a cancellation may come after a first wish to close

@@ -17,6 +17,7 @@ from delegation import (
     GateError,
     InvalidTransition,
     NotFound,
+    PlanError,
     SquadError,
     StaleTransition,
 )
@@ -168,6 +169,8 @@ def plan_for(
 ) -> Planned:
     """Return what an intervention does to the execution as it stands in this transaction."""
     row = load_execution(connection, execution_id)
+    if epoch is not None and row.lease_epoch != epoch:  # what makes no move names no lease by itself
+        raise StaleTransition(row.status, row.status, row.status, [])
     planned = intervention.decide(connection, row)
     if planned.move and epoch is not None:
         planned.move = planned.move.under(epoch)
@@ -200,7 +203,7 @@ def _as_error(outcome: dict[str, Any]) -> SquadError:
     """Return a stored refusal as the error that an intervention at once would have raised."""
     if move := outcome.get("move"):
         return InvalidTransition(*move)
-    kinds = {kind.code: kind for kind in (GateError, NotFound, DatabaseError, ActionTimeout)}
+    kinds = {kind.code: kind for kind in (GateError, NotFound, DatabaseError, ActionTimeout, PlanError)}
     return kinds.get(outcome["code"], SquadError)(outcome["message"], hint=outcome["hint"])
 
 

@@ -1,19 +1,30 @@
 """Steering an execution from outside: block, escalate, resolve, answer, move on, complete, fail, cancel."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from delegation import Decision, Gate, GateKind, NewGate, Plan, json_object, validated
+from delegation import (
+    Decision,
+    Gate,
+    GateKind,
+    NewGate,
+    Plan,
+    PlanChange,
+    Subtask,
+    json_object,
+    validated,
+)
 from graph.answers import checked_answer
 from graph.deadlines import DefaultAnswer, Moment, with_terms
 from graph.engine import Planned, WorkflowEngine
 from graph.interventions import Advance, AnswerGate, Block, Cancel, Complete, Fail, Intervention, find_gate
 from graph.lifecycle import WorkflowState, check_move
+from graph.rearranging import Rearrange
 from graph.requests import DrivenError, Request, leave_request, plan_at_once
 from persistence import Database, as_uuid, database_of, fresh, load_gates, on_session
 
@@ -139,6 +150,72 @@ class Steering(ABC):
         intervention = AnswerGate(gate_id=as_uuid(gate_id, "a gate"), answer=checked_answer(fields))
         async with self._database.session() as db:
             return await self._move(db, execution_id, intervention)
+
+    async def replan(
+        self,
+        *,
+        db: AsyncSession,
+        execution_id: UUID | str,
+        changes: Iterable[PlanChange | Mapping[str, Any]],
+        reason: str = "",
+    ) -> str | Request:
+        """Change plan and squad, all or nothing, and schedule the rest from now on with few changes of hands.
+
+        What runs stays where it is, unless it is cancelled or its member drops out. While somebody drives, members go
+        on meanwhile. Returns in words what came of it. The methods below make one change each.
+
+        Raises:
+            InputError: a change is none.
+            PlanError: a change names what there is not, or the plan could not be worked after it.
+        """
+        intervention = validated(Rearrange, {"changes": list(changes), "reason": reason}, "the changes'")
+        done = await self._intervene(db, execution_id, intervention)
+        return done if isinstance(done, Request) else str(done.value)
+
+    async def member_unavailable(
+        self, *, db: AsyncSession, execution_id: UUID | str, member_id: str, reason: str = ""
+    ) -> str | Request:
+        """Have a member drop out: what it runs is ended and begun anew by somebody else, like all else that it had."""
+        change = {"kind": "member_unavailable", "member_id": member_id, "reason": reason}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
+
+    async def member_available(self, *, db: AsyncSession, execution_id: UUID | str, member_id: str) -> str | Request:
+        """Have a member that had dropped out take part again."""
+        change = {"kind": "member_available", "member_id": member_id}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
+
+    async def revise_estimate(
+        self, *, db: AsyncSession, execution_id: UUID | str, subtask_id: str, hours: float
+    ) -> str | Request:
+        """Say how many hours a subtask takes in all."""
+        change = {"kind": "revise_estimate", "subtask_id": subtask_id, "hours": hours}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
+
+    async def add_subtask(
+        self,
+        *,
+        db: AsyncSession,
+        execution_id: UUID | str,
+        subtask: Subtask | Mapping[str, Any],
+        needed_by: Iterable[str] = (),
+    ) -> str | Request:
+        """Add a subtask, which those named in ``needed_by`` wait for; an execution under review goes back to work."""
+        change = {"kind": "add_subtask", "subtask": subtask, "needed_by": list(needed_by)}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
+
+    async def cancel_subtask(
+        self, *, db: AsyncSession, execution_id: UUID | str, subtask_id: str, reason: str = ""
+    ) -> str | Request:
+        """Cancel a subtask, also one that runs; what waited for it waits for what it waited for."""
+        change = {"kind": "cancel_subtask", "subtask_id": subtask_id, "reason": reason}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
+
+    async def reassign(
+        self, *, db: AsyncSession, execution_id: UUID | str, subtask_id: str, member_id: str, reason: str = ""
+    ) -> str | Request:
+        """Give a subtask to a member who may do it; what runs is ended and begun anew there."""
+        change = {"kind": "reassign", "subtask_id": subtask_id, "member_id": member_id, "reason": reason}
+        return await self.replan(db=db, execution_id=execution_id, changes=[change])
 
     async def transition_to_review(
         self, *, db: AsyncSession, execution_id: UUID | str, reason: str | None = None

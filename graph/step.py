@@ -105,25 +105,30 @@ class Step:
         planned = Planned(self.execution_id, move, decided.effects)
         await self.services.engine.perform(self.database, lambda _: planned, enters=decided.to_state)
         self.drive.position, self.drive.asked = (move.to_state, seq), decided.effects.asked
+        self.drive.amended = None
         await self.tell_all(move, decided.effects, seq)
-        return self.named | delta | {"status": decided.to_state.value, "seq": seq}
+        return self.named | decided.effects.delta | {"status": decided.to_state.value, "seq": seq}
+
+    def heed(self) -> None:
+        """Work with the plan as it was changed since the last transition: the thread holds the one before."""
+        if (amended := self.drive.amended) and amended[0] == self.state["seq"]:
+            self.state["plan"] = amended[1]
 
     async def row(self) -> Row[Any]:
         """Return the execution's row as it is stored now."""
         return await self.database.read(lambda connection: load_execution(connection, self.execution_id))
 
+    async def take_over(self, planned: Planned) -> None:
+        """Go on with what a request has changed without a move, and tell of it."""
+        self.drive.learn(planned.at, planned.plan, planned.facts)
+        self.heed()
+        await self.tell_effects(planned.effects.columns.get("plan"), planned.effects, planned.at)
+
     async def tell_all(self, move: Move, effects: Effects, seq: int) -> None:
         """Tell of a move and of what was stored with it."""
         if not self.has_listener:
             return
-        if plan := move.delta.get("plan"):
-            subtasks = [{key: one[key] for key in ("id", "title", "role")} for one in plan["subtasks"]]
-            await self.tell("plan", seq, subtasks=subtasks)
-        roles = {member.id: member.role.value for member in self.facts.squad.members}
-        for one in effects.handovers:
-            data = {"subtask_id": one.subtask_id, "member_id": one.member_id, "role": roles.get(one.member_id)}
-            await self.tell("assignment", seq, **data)
-        await self.tell_messages(effects.messages, seq)
+        await self.tell_effects(move.delta.get("plan"), effects, seq)
         await self.tell(
             "transition",
             seq,
@@ -134,6 +139,19 @@ class Step:
         )
         for gate in effects.gates:
             await self.tell_gate(gate, seq)
+
+    async def tell_effects(self, plan: dict[str, Any] | None, effects: Effects, seq: int) -> None:
+        """Tell of a plan, of assignments and of messages that were stored."""
+        if not self.has_listener:
+            return
+        if plan:
+            subtasks = [{key: one[key] for key in ("id", "title", "role")} for one in plan["subtasks"]]
+            await self.tell("plan", seq, subtasks=subtasks)
+        roles = {member.id: member.role.value for member in self.facts.squad.members}
+        for one in effects.handovers:
+            data = {"subtask_id": one.subtask_id, "member_id": one.member_id, "role": roles.get(one.member_id)}
+            await self.tell("assignment", seq, **data)
+        await self.tell_messages(effects.messages, seq)
 
     async def tell_messages(self, messages: list[Message], seq: int) -> None:
         """Tell of messages that were stored."""
@@ -199,6 +217,7 @@ async def open_step(
     assert info is not None  # every node has one
     task_id, root = root_task_id(info), root_checkpoint_id(config, runtime)
     step = Step(services, database, drive, node, known, task_id, root, runtime)
+    step.heed()
     if drive.kept and drive.position == (node, state["seq"]):
         # rolled forward to the log under a lease that is still held: there is no record of a step that is to come
         return step, await honour_requests(step) if drive.asked and honour else None
@@ -208,6 +227,7 @@ async def open_step(
     step.task_id, step.named = found.task_id, found.named
     if found.execution_id != execution_id:
         step.drive = await services.drive_of(database, found.execution_id, runtime)
+        step.heed()
     if found.recorded is None and found.asked and honour:
         return step, await honour_requests(step)
     return step, found.recorded
@@ -221,7 +241,10 @@ async def honour_requests(step: Step) -> dict[str, Any] | None:
         if planned and planned.move and planned.seq:
             step.drive.position = (planned.move.to_state, planned.seq)
             step.drive.asked = planned.effects.asked  # the next step honours the rest, before it acts
+            step.drive.learn(planned.seq, None, planned.facts)
             await step.tell_all(planned.move, planned.effects, planned.seq)
-            return step.named | {"status": str(planned.move.to_state), "seq": planned.seq}
+            return step.named | planned.move.delta | {"status": str(planned.move.to_state), "seq": planned.seq}
+        if planned:
+            await step.take_over(planned)
     step.drive.asked = False
     return None

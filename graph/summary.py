@@ -53,15 +53,19 @@ def _subtasks(dossier: Dossier, *, is_driven: bool) -> list[dict[str, Any]]:
     since = next((move.delta["since"] for move in reversed(dossier.transitions) if "since" in move.delta), 1)
     newest = {row.subtask_id: row for row in dossier.outcomes if row.round >= since}
     has_ended = dossier.execution.status in FINAL_STATES
-    shown = []
-    for subtask in (dossier.execution.plan or {}).get("subtasks", []):
+    shown, plan = [], dossier.execution.plan or {}
+    for subtask in plan.get("subtasks", []):
         done, assigned = newest.get(subtask["id"]), dossier.assignments.get(subtask["id"])
         member = done.member_id if done else assigned.member_id if assigned else None
         begun = assigned.started_at if assigned and (is_driven or has_ended) else None
         status = _status(done, begun, has_ended=has_ended)
-        kept = {name: subtask[name] for name in ("id", "title", "role", "depends_on", "criteria", "effort")}
-        shown.append(kept | {"member": member, "status": status, "deliverable": done.deliverable if done else None})
-    return shown
+        shown.append(_shown(subtask, member, status, done.deliverable if done else None))
+    return shown + [_shown(one["subtask"], None, "cancelled", None) for one in plan.get("cancelled", [])]
+
+
+def _shown(subtask: dict[str, Any], member: str | None, status: str, deliverable: Any) -> dict[str, Any]:
+    kept = {name: subtask[name] for name in ("id", "title", "role", "depends_on", "criteria", "effort")}
+    return kept | {"member": member, "status": status, "deliverable": deliverable}
 
 
 def _status(done: Row[Any] | None, begun: datetime | None, *, has_ended: bool) -> str:

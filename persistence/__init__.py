@@ -8,7 +8,7 @@ from persistence.creation import create_execution, insert_squad, insert_task, ke
 from persistence.database import Database
 from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects, unmark_started
 from persistence.forks import copy_execution
-from persistence.gates import claim_gate, withdraw_gates
+from persistence.gates import claim_gate, lead_gates_to, withdraw_gates, withdraw_gates_about
 from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.memory import DatabaseStore
@@ -87,6 +87,7 @@ __all__ = [
     "insert_task",
     "is_idle",
     "keep_terms",
+    "lead_gates_to",
     "lease",
     "load_assignments",
     "load_dossier",
@@ -124,4 +125,5 @@ __all__ = [
     "unmark_started",
     "utc_now",
     "withdraw_gates",
+    "withdraw_gates_about",
 ]

@@ -73,6 +73,8 @@ class Effects:
     record: Record | None = None
     asked: bool = False
     """Set by a move: whether callers' requests were waiting when it was made."""
+    delta: dict[str, Any] = field(default_factory=dict)
+    """Set by a move: its delta as it was logged, with a plan that had been changed since the last transition."""
 
     def log(self, event: str, text: str, **data: Any) -> None:
         """Add a line to the audit log."""

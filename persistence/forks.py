@@ -75,6 +75,7 @@ def _as_of(row: Row[Any], log: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "lease_epoch": 0,
         "settings": row.settings,
         "fingerprint": row.fingerprint,
+        "away": row.away,  # who has dropped out is not there for a copy either: the world is not forked
     }
 
 

@@ -1,16 +1,17 @@
 """Gates in the database: each answer is claimed once, whoever else answers at the same time."""
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, update
+from sqlalchemy import Connection, Update, bindparam, func, update
 
 from delegation import Answer
 from persistence.base import table, utc_now
 from persistence.tables import GateRow
 
-__all__ = ["claim_gate", "withdraw_gates"]
+__all__ = ["claim_gate", "lead_gates_to", "withdraw_gates", "withdraw_gates_about"]
 
 
 def claim_gate(connection: Connection, execution_id: UUID, gate_id: UUID, answer: Answer) -> bool:
@@ -24,6 +25,21 @@ def claim_gate(connection: Connection, execution_id: UUID, gate_id: UUID, answer
 def withdraw_gates(connection: Connection, execution_id: UUID) -> None:
     """Close the execution's open gates without an answer."""
     connection.execute(_withdraw(), {"execution": execution_id, "now": utc_now()})
+
+
+def withdraw_gates_about(connection: Connection, execution_id: UUID, subtask_ids: Collection[str]) -> None:
+    """Close the execution's open gates about these subtasks without an answer: nobody wants to know any more."""
+    row = table(GateRow)
+    theirs = (row.c.execution_id == execution_id, row.c.status == "open", row.c.subtask_id.in_(subtask_ids))
+    connection.execute(update(row).where(*theirs).values(status="withdrawn", closed_at=utc_now()))
+
+
+def lead_gates_to(connection: Connection, execution_id: UUID, next_state: str, instead_of: Collection[str]) -> None:
+    """Have open gates lead to another state, where they would lead to one of those."""
+    row = table(GateRow)
+    leads_to = func.coalesce(row.c.next_state, row.c.origin_state)
+    theirs = (row.c.execution_id == execution_id, row.c.status == "open", leads_to.in_(instead_of))
+    connection.execute(update(row).where(*theirs).values(next_state=next_state))
 
 
 @cache

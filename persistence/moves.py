@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Connection, Insert, Update, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Insert, Update, bindparam, case, exists, insert, null, select, update
 
 from delegation import Message, MessageType
 from persistence.base import FINAL_STATES, table, utc_now
@@ -71,6 +71,7 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
     if found is None:
         raise moved_on(connection, move.execution_id)
     seq, effects.asked = int(found.seq), bool(found.asked)
+    effects.delta = ({"plan": found.amended} if found.amended else {}) | move.delta
     transition = {
         "execution_id": move.execution_id,
         "seq": seq,
@@ -78,7 +79,7 @@ def apply_move(connection: Connection, move: Move, effects: Effects) -> int:
         "to_state": move.to_state,
         "reason": move.reason,
         "metadata": move.metadata,
-        "delta": move.delta,
+        "delta": effects.delta,
         "task_id": move.task_id,
         "checkpoint_id": move.checkpoint_id,
         "at": now,
@@ -139,7 +140,9 @@ def _compare_and_swap(names: tuple[str, ...], with_seq: bool, with_epoch: bool, 
         statement = statement.where(row.c.lease_epoch == bindparam("at_epoch"))
     request = table(RequestRow)
     asked = exists().where(request.c.execution_id == bindparam("key"), request.c.status == "open")
-    return statement.values(new).returning(row.c.seq, asked.label("asked"))
+    # the row as it is afterwards: a plan that was changed since the last transition, which this one tells the thread
+    amended = case((row.c.amended_at == row.c.seq - 1, row.c.plan)) if moves else null()
+    return statement.values(new).returning(row.c.seq, asked.label("asked"), amended.label("amended"))
 
 
 @cache

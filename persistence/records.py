@@ -1,10 +1,10 @@
 """What the database knows of an execution, read in one transaction, so that all of it is of one moment."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
@@ -60,6 +60,11 @@ class Facts:
     squad_at: datetime
     """When the squad was stored: its members' hours count from then."""
 
+    def there(self, away: Collection[str]) -> Self:
+        """Return the same with a squad of those alone who have not dropped out, which may be nobody."""
+        left = [member for member in self.squad.members if member.id not in away]
+        return replace(self, squad=self.squad.model_copy(update={"members": left})) if away else self
+
 
 @dataclass(frozen=True)
 class Assigned:
@@ -70,6 +75,8 @@ class Assigned:
     start: float
     finish: float
     started_at: datetime | None
+    at: datetime | None = None
+    """When it was given, which its hours count from; not known of the oldest ones."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,8 @@ def load_assignments(connection: Connection, execution_id: UUID) -> dict[str, As
     """Return the assignment in force for each subtask that has one."""
     rows = connection.execute(_of_execution(AssignmentRow, "turn"), {"execution": execution_id})
     return {
-        one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, one.started_at) for one in rows
+        one.subtask_id: Assigned(one.subtask_id, one.member_id, one.start, one.finish, one.started_at, one.at)
+        for one in rows
     }
 
 

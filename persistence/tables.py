@@ -80,7 +80,8 @@ class ExecutionRow(Base):
     ``seq`` is the number of the last transition. ``origin_state`` is where a blocked execution came from.
     ``lease_epoch`` grows with each new driver, so that a late commit of an old one finds no row to change. ``settings``
     are the run's that were chosen when it began, and ``fingerprint`` is of the graph that it began under.
-    ``pruned_at`` says that its checkpoints and its journal are gone.
+    ``pruned_at`` says that its checkpoints and its journal are gone. ``amended_at`` is the number of the transition
+    after which the plan was last changed; the next one tells the thread. ``away`` is who has dropped out, and why.
     """
 
     __tablename__ = "executions"
@@ -114,6 +115,8 @@ class ExecutionRow(Base):
     settings: Mapped[dict[str, Any] | None]
     fingerprint: Mapped[dict[str, Any] | None]
     pruned_at: Mapped[datetime | None]
+    amended_at: Mapped[int | None]
+    away: Mapped[dict[str, Any] | None]
 
 
 class TransitionRow(Base):

@@ -158,7 +158,7 @@ def test_an_owner_who_is_not_there_or_has_refused_is_replaced_at_once():
     assert it.owner("S2") in {"a", "b"}
     assert it.owner("S2") != "a"
     alone = board([sub("S1")], {"S1": "gone"}, [])
-    assert alone.stuck == {"S1": "blocked: gone is not there, and nobody else may do it"}
+    assert alone.stuck == {"S1": "blocked: gone is not there, and nobody else may do it: there are no members"}
 
 
 def test_stored_outcomes_are_restored():

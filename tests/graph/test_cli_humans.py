@@ -141,3 +141,46 @@ def test_one_that_works_is_blocked_answered_and_cancelled_from_outside(
     status, again = told(capsys, "run", "--task", summary["task"]["id"])
     assert status == 0
     check_whole(again, file)
+
+
+def test_a_plan_and_a_squad_are_changed_from_the_command_line(file: Path, capsys: Capture) -> None:
+    assert main(["run", "Implement user login with a form", "--approval", "human"]) == 2
+    capsys.readouterr()
+    [listed] = told(capsys, "list")[1]
+    execution = listed["execution_id"]
+    summary = told(capsys, "status", execution)[1]
+    [gate] = summary["gates"]
+    told(capsys, "answer", execution, gate["id"], "--decision", "approve", "--no-run")
+    first = summary["subtasks"][0]["id"]
+    new = file.with_name("new.json")
+    new.write_text(f'{{"id": "docs", "title": "Write it down", "effort": 1, "needed_by": ["{first}"]}}')
+    words = ["replan", execution, "--add", str(new), "--estimate", f"{first}=9.5", "--away", "designer"]
+    status, changed = told(capsys, *words, "--reason", "more to do")
+    assert status == 0
+    by_id = {one["id"]: one for one in changed["subtasks"]}
+    assert by_id[first]["effort"] == 9.5
+    assert "docs" in by_id[first]["depends_on"]
+    status, refused = told(capsys, "replan", execution, "--cancel", "dosc")
+    assert (status, refused["error"]["code"]) == (1, "bad_plan")
+    assert "did you mean 'docs'?" in refused["error"]["hint"]
+    status, ended = told(capsys, "resume", execution)
+    assert (status, ended["status"]) == (0, "completed")
+    assert main(["replan", execution, "--back", "designer"]) == 1
+    assert "has ended" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "nothing is to change"),
+        (["--estimate", "S1"], "no pair"),
+        (["--estimate", "S1=long"], "no number of hours"),
+        (["--add", "nothing.json"], "nothing.json"),
+    ],
+)
+def test_changes_that_cannot_be_understood_are_bad_usage(
+    file: Path, capsys: Capture, words: list[str], says: str
+) -> None:
+    execution = parked(file)
+    assert main(["replan", execution, *words]) == 64
+    assert says in capsys.readouterr().err
