@@ -139,6 +139,7 @@ def board_status(
     members: Sequence[SquadMember],
     *,
     running: Mapping[str, float] = {},
+    estimates: Mapping[str, float] = {},
     elapsed: float = 0.0,
     hours_to_deadline: float | None = None,
     because: Collection[str] = (),
@@ -150,13 +151,20 @@ def board_status(
         plan: Its subtasks.
         members: The squad's.
         running: How many hours each subtask at work has taken so far.
+        estimates: How many hours those were estimated at when they were begun; the plan's own where it is left out.
         elapsed: Hours since the work began.
         hours_to_deadline: Hours that are left until the task's deadline, where it has one.
         because: What the standup is held for.
     """
     stuck = board.stuck
     blockers = _blockers(board, plan, stuck)
-    statuses = _members(board, plan, members, running, stuck)
+    taken = board.taken
+    doing = {
+        one.id: _doing(one, running.get(one.id, 0.0), estimates.get(one.id, one.effort))
+        for one in plan.subtasks
+        if one.id in taken
+    }
+    statuses = _members(board, plan, members, doing, stuck)
     late = {one.subtask_id: status.member_id for status in statuses for one in status.doing if one.is_behind}
     needs_help = {member: f"is behind on {subtask}" for subtask, member in late.items()}
     for blocker in blockers:
@@ -175,43 +183,41 @@ def board_status(
 
 
 def _members(
-    board: Board, plan: Plan, members: Sequence[SquadMember], running: Mapping[str, float], stuck: Mapping[str, str]
+    board: Board, plan: Plan, members: Sequence[SquadMember], doing: Mapping[str, Doing], stuck: Mapping[str, str]
 ) -> list[MemberStatus]:
     """Return the status of each member that has, or had, anything to do with the plan."""
     mine: dict[str | None, list[Subtask]] = {}
     for subtask in plan.subtasks:
         mine.setdefault(board.owner(subtask.id), []).append(subtask)
-    taken = board.taken
-    return [_member(board, one, mine[one.id], running, taken, stuck) for one in members if one.id in mine]
+    return [_member(board, one, mine[one.id], doing, stuck) for one in members if one.id in mine]
 
 
 def _member(
     board: Board,
     member: SquadMember,
     mine: Sequence[Subtask],
-    running: Mapping[str, float],
-    taken: Collection[str],
+    doing: Mapping[str, Doing],
     stuck: Collection[str],
 ) -> MemberStatus:
     ended = {one.id: board.status(one.id) for one in mine}
-    waits = [one for one, status in ended.items() if status is None and one not in taken and one not in stuck]
+    waits = [one for one, status in ended.items() if status is None and one not in doing and one not in stuck]
     return MemberStatus(
         member_id=member.id,
         role=member.role,
         done=[one for one, status in ended.items() if status is OutcomeStatus.DONE],
-        doing=[_doing(one, running.get(one.id, 0.0)) for one in mine if one.id in taken],
+        doing=[doing[one] for one in ended if one in doing],
         next=waits[:_NEXT],
         blocked=[one for one in ended if one in stuck],
     )
 
 
-def _doing(subtask: Subtask, elapsed: float) -> Doing:
+def _doing(subtask: Subtask, elapsed: float, estimate: float) -> Doing:
     return Doing(
         subtask_id=subtask.id,
         title=subtask.title,
         elapsed=round(elapsed, 2),
-        estimate=subtask.effort,
-        is_behind=elapsed > BEHIND * subtask.effort,
+        estimate=estimate,
+        is_behind=elapsed > BEHIND * estimate,
     )
 
 

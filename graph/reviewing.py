@@ -1,6 +1,6 @@
 """The review: who reviews, what is asked, what was met of what was asked before, and to whom findings go."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from delegation import (
     ChangeStats,
@@ -35,10 +35,11 @@ async def review(step: Step) -> Decided:
     ground = Groundwork(step)
     plan, requirements = await ground.plan(), await ground.requirements()
     work = await latest_work(step)
-    reviewer = reviewer_among(step.facts.squad.members, work.values())
-    if reviewer is None:
-        return _nobody_may(ground, work.values())
     site = await site_of(step)
+    authors = await site.workspace.authors() if site else set()
+    reviewer = reviewer_among(step.facts.squad.members, work.values(), authors)
+    if reviewer is None:
+        return _nobody_may(ground, authors | {done.member_id for done in work.values()})
     touched = await site.touched_tests() if site else {}
     request = _request(step, reviewer, plan, requirements, work).model_copy(update={"touched_tests": touched})
     ground.effects.messages += _asked(step, request, plan)
@@ -61,14 +62,16 @@ async def review(step: Step) -> Decided:
     return decided
 
 
-def reviewer_among(members: Sequence[SquadMember], work: Iterable[Done]) -> str | None:
+def reviewer_among(members: Sequence[SquadMember], work: Iterable[Done], authors: Collection[str] = ()) -> str | None:
     """Return who reviews: a tech lead, or else who stands in for one, and before all somebody who wrote none of it.
 
-    Where the work is in a repository, whoever committed any of it may not review; None where nobody else may. Without
-    one there is no code to be partial about: then somebody who wrote a document may, where everybody did.
+    Where the work is in a repository, whoever committed any of it may not review (``authors``, whatever became of
+    their commits since); None where nobody else may. Without one there is no code to be partial about: then somebody
+    who wrote a document may, where everybody did.
     """
     made = [done for done in work if done.outcome.deliverable]
     committed = {done.member_id for done in made if done.outcome.deliverable and done.outcome.deliverable.change}
+    committed |= set(authors)
     wrote = {done.member_id for done in made}
     able = [
         (one.id in wrote, distance, at, one.id)
@@ -181,16 +184,15 @@ def _summed_up(found: Review) -> str:
     return found.verdict.value.replace("_", " ") + (f", {count} finding{'s' * (count != 1)}" if count else "")
 
 
-def _nobody_may(ground: Groundwork, work: Iterable[Done]) -> Decided:
+def _nobody_may(ground: Groundwork, wrote: Collection[str]) -> Decided:
     """Ask a human where everybody who may review has written part of it."""
-    wrote = sorted({done.member_id for done in work})
     question = "Everybody who may review has written part of the work. Has a human reviewed it?"
     gate = NewGate(
         kind=GateKind.ESCALATION,
         question=question,
         reason="nobody may review their own work",
-        details=f"Written by {', '.join(wrote)}. Approve, or respond, once it is reviewed, and it goes on to the "
-        "tests; reject to give the task up.",
+        details=f"Written by {', '.join(sorted(wrote))}. Approve, or respond, once it is reviewed, and it goes on to "
+        "the tests; reject to give the task up.",
         attempted_solutions=["looked for a tech lead, or a stand-in, who wrote none of it"],
         next_state=WorkflowState.TESTING.value,
     )

@@ -72,6 +72,8 @@ def test_behind_is_more_than_half_over_and_what_waits_there_may_be_taken_by_othe
         ("S1", "it is behind, and on the critical path")
     ]
     assert status.takers == {one: ["bob", "lea"] for one in ("S2", "S3", "S4")}
+    as_begun = board_status(board, CHAIN, [ADA, BOB, LEA], running={"S1": 3.0}, estimates={"S1": 1.0}, elapsed=3.0)
+    assert [(one.estimate, one.is_behind) for one in of(as_begun, "ada").doing] == [(1.0, True)]
 
 
 def test_a_blocker_weighs_by_what_waits_for_it() -> None:

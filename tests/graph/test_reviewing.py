@@ -227,6 +227,11 @@ def test_the_reviewer_is_whoever_wrote_none_of_it(squad, work, reviewer):
     assert reviewer_among(squad, work) == reviewer
 
 
+def test_whoever_ever_committed_does_not_review_though_another_did_it_again():
+    assert reviewer_among([BEA, LEA, LEO], [ended("S1", "bea", "a.py")], {"lea", "bea"}) == "leo"
+    assert reviewer_among([BEA, LEA], [ended("S1", "bea", "a.py")], {"lea", "bea"}) is None
+
+
 @pytest.mark.parametrize(
     ("file", "named", "goes_to"),
     [
