@@ -6,7 +6,7 @@ from typing import Any
 from agents.fitting import Ranked
 from delegation import Background, DoneWork, Message, MessageType, PastTask, Task, files_in
 
-__all__ = ["conversation", "decisions", "files", "in_order", "past_tasks", "squad", "work"]
+__all__ = ["conversation", "decisions", "files", "in_order", "lessons", "past_tasks", "squad", "work"]
 
 _NOISE = frozenset({MessageType.STATE_TRANSITION, MessageType.STATUS_REQUEST, MessageType.STANDUP})
 """What everybody is told anyway and nobody acts on: first to go when room is short."""
@@ -51,6 +51,11 @@ def squad(background: Background | None) -> Ranked:
         f"{one.id} ({one.role}): {', '.join(f'{skill} {level}' for skill, level in one.skills.items()) or one.name}"
         for one in (background.squad.members if background else [])
     )
+
+
+def lessons(learnt: Sequence[str]) -> Ranked:
+    """Rank lessons as they were found."""
+    return in_order(_line(one, LEARNT) for one in learnt)
 
 
 def past_tasks(found: Sequence[PastTask]) -> Ranked:

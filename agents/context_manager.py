@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from langgraph.store.base import BaseStore
 from agents import context_lines
 from agents.fitting import Counter, Ranked, approximate_tokens, compose
 from agents.member_context import ContextKind, MemberContext, Purpose
-from agents.memory import LESSONS, InProcessStore, PastTasks, Recall, SquadMemory, lessons_of
+from agents.memory import LESSONS, LESSONS_LAST, InProcessStore, PastTasks, Recall, SquadMemory, keep_lesson
 from agents.message_bus import MessageBus
 from agents.store import BackgroundStore, ContextStore, MemoryContextStore, MessageStore
 from delegation import InputError, Message, PastTask, Task
@@ -42,8 +41,6 @@ _USEFUL: dict[Purpose, tuple[ContextKind, ...]] = {
 }
 """What is useful for which purpose besides the task itself, the most useful first."""
 
-LESSONS_LAST = timedelta(days=365)
-"""How long a lesson is remembered after it was last of use."""
 NOBODY = UUID(int=0)
 """The squad of whoever works without a database."""
 
@@ -113,15 +110,12 @@ class ContextManager:
             lasts: How long it is remembered after it was last of use; None is for ever.
         """
         wanted = _id(execution_id)
-        squad_id = await self._squad_of(wanted)
-        key = sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
-        minutes = None if lasts is None else lasts.total_seconds() / 60
-        await self.memory(squad_id).aput(lessons_of(wanted), key, {"text": text}, ttl=minutes)
+        await keep_lesson(self.memory(await self._squad_of(wanted)), wanted, text, lasts=lasts)
 
     async def lessons(self, squad_id: UUID | str, about: str, *, limit: int = 10) -> list[str]:
         """Return a squad's lessons that share words with a text, the most similar first."""
         found = await self.memory(squad_id).asearch((LESSONS,), query=about, limit=limit)
-        return [str(one.value.get("text", "")) for one in found]
+        return [text for one in found if isinstance(text := one.value.get("text"), str)]
 
     async def similar_tasks(
         self, squad_id: UUID | str, text: str, *, limit: int = 5, without: UUID | str | None = None
@@ -207,7 +201,7 @@ class ContextManager:
             elif kind == _Kind.SQUAD:
                 found[kind] = context_lines.squad(known)
             elif kind == _Kind.LESSONS:
-                found[kind] = context_lines.in_order(await self.lessons(squad_id, words))
+                found[kind] = context_lines.lessons(await self.lessons(squad_id, words))
             elif kind == _Kind.SIMILAR_TASKS:
                 similar = await self.similar_tasks(squad_id, words, without=execution_id)
                 found[kind] = context_lines.past_tasks(similar)

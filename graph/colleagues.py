@@ -15,7 +15,7 @@ from uuid import NAMESPACE_OID, uuid5
 from sqlalchemy import Connection
 
 from agents import Brief, Reply
-from agents.memory import lessons_of
+from agents.memory import keep_lesson
 from delegation import InputError, Message, MessageType, Role, SquadMember, Subtask
 from delegation.whom import whom_to_ask
 from graph.consulting import called, is_cancelled
@@ -93,9 +93,12 @@ class AskingAround:
         """Keep what was learnt with the squad, where anything was: the work for which it was asked is done."""
         memory = memory_of(self.outside)
         for question_id, (question, replies) in self._learnt.items():
-            lesson = {"question": question, "answers": [f"{one.member_id}: {one.text}" for one in replies]}
+            answers = [f"{one.member_id}: {one.text}" for one in replies]
+            text = "\n".join([question, *answers])
             try:
-                await memory.aput(lessons_of(self.step.execution_id), question_id, lesson)
+                await keep_lesson(
+                    memory, self.step.execution_id, text, key=question_id, question=question, answers=answers
+                )
             except Exception:  # a lesson is worth less than the work that is about to be stored
                 logger.exception("what %s learnt about %s could not be kept", self.asker.id, self.subtask.id)
 

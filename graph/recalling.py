@@ -72,7 +72,7 @@ def recalling(outside: Outside, agent: Callable[..., Any], given: tuple[Any, ...
         return Recalling(outside, key, _PURPOSES.get(judgement, Purpose.ANALYSIS))
     key = f"{outside.scope}:{brief.attempt}:{len(brief.answers)}:{brief.member.id}"
     if isinstance(question := given[0], str):
-        key = f"{key}:{sha256(question.encode()).hexdigest()[:16]}"
+        key = f"{key}:{sha256(question.encode('utf-8', 'replace')).hexdigest()[:16]}"
         return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, question)
     about = "\n".join([brief.subtask.title, brief.subtask.description, *brief.subtask.criteria])
     return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, about)

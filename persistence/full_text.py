@@ -16,7 +16,7 @@ from persistence.hops import driver_of
 
 __all__ = ["Range", "search_words"]
 
-MAX_WORDS = 40
+MAX_WORDS = 32
 """How many different words of a text are looked up at most; its first ones, as a title stands before all else."""
 COMMON = 1_000
 """In how many rows a word is common, and no more of them are counted."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, exists, select, text
+from sqlalchemy import Connection, bindparam, exists, func, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from delegation import PastTask
@@ -62,11 +62,20 @@ class DatabasePastTasks:
 
         return await self._database.read(look) if ids else []
 
-    async def without_vectors(self, squad_id: UUID, model: str, *, limit: int) -> list[tuple[int, str]]:
-        """Return number and text of past tasks that the model has given no vector yet, newest first."""
+    async def newest(self, squad_id: UUID) -> int:
+        """Return the highest number of the squad's past tasks; 0 where it has none."""
+        query = select(func.max(_row.c.id)).where(_row.c.squad_id == squad_id)
+        return int(await self._database.read(lambda connection: connection.execute(query).scalar()) or 0)
+
+    async def without_vectors(self, squad_id: UUID, model: str, *, after: int = 0, limit: int) -> list[tuple[int, str]]:
+        """Return number and text of later past tasks that the model has given no vector yet, newest first."""
         has_one = exists().where(_vector.c.past_task_id == _row.c.id, _vector.c.model == model)
         query = select(_row.c.id, _row.c.title, _row.c.body, _row.c.summary)
-        query = query.where(_row.c.squad_id == squad_id, ~has_one).order_by(_row.c.id.desc()).limit(limit)
+        query = (
+            query.where(_row.c.squad_id == squad_id, _row.c.id > after, ~has_one)
+            .order_by(_row.c.id.desc())
+            .limit(limit)
+        )
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [(one.id, "\n".join([one.title, one.body, one.summary])) for one in found]
 

@@ -2,6 +2,16 @@
 
 from agents.memory.in_process import InProcessStore
 from agents.memory.recall import PastTasks, Recall, fused
-from agents.memory.squad_memory import LESSONS, SquadMemory, lessons_of
+from agents.memory.squad_memory import LESSONS, LESSONS_LAST, SquadMemory, keep_lesson, lessons_of
 
-__all__ = ["LESSONS", "InProcessStore", "PastTasks", "Recall", "SquadMemory", "fused", "lessons_of"]
+__all__ = [
+    "LESSONS",
+    "LESSONS_LAST",
+    "InProcessStore",
+    "PastTasks",
+    "Recall",
+    "SquadMemory",
+    "fused",
+    "keep_lesson",
+    "lessons_of",
+]

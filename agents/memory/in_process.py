@@ -21,7 +21,10 @@ def _now() -> datetime:
 
 
 class InProcessStore(InMemoryStore):
-    """LangGraph's store in memory, whose items may expire, and whose searches rank by the words that are shared."""
+    """LangGraph's store in memory, whose items may expire, and whose searches rank by the words that are shared.
+
+    A search looks at all text of an item, whatever ``index`` named when it was put.
+    """
 
     __slots__ = ("_clock", "_lives", "ttl_config")
     supports_ttl = True

@@ -32,8 +32,12 @@ class PastTasks(Protocol):
         """Return the tasks of these numbers, in their order; those that are not there are left out."""
         ...
 
-    async def without_vectors(self, squad_id: UUID, model: str, *, limit: int) -> list[tuple[int, str]]:
-        """Return number and text of tasks that the model has given no vector yet, newest first."""
+    async def newest(self, squad_id: UUID) -> int:
+        """Return the highest number of the squad's tasks; 0 where it has none."""
+        ...
+
+    async def without_vectors(self, squad_id: UUID, model: str, *, after: int = 0, limit: int) -> list[tuple[int, str]]:
+        """Return number and text of tasks after that number that the model has given no vector yet, newest first."""
         ...
 
     async def keep_vectors(self, squad_id: UUID, model: str, vectors: Mapping[int, bytes]) -> None:

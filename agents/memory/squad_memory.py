@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from copy import copy
+from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +21,38 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-__all__ = ["LESSONS", "SquadMemory", "lessons_of"]
+__all__ = ["LESSONS", "LESSONS_LAST", "SquadMemory", "keep_lesson", "lessons_of"]
 
 LESSONS = "lessons"
 """The namespace of what a squad has learnt; below it, one namespace for each execution."""
+
+
+LESSONS_LAST = timedelta(days=365)
+"""How long a lesson is remembered after it was last of use."""
+
+
+async def keep_lesson(
+    memory: BaseStore,
+    execution_id: UUID,
+    text: str,
+    *,
+    key: str | None = None,
+    lasts: timedelta | None = LESSONS_LAST,
+    **more: Any,
+) -> None:
+    """Keep what was learnt in an execution, in its squad's memory: the words by which it is found and told, and more.
+
+    Args:
+        memory: the squad's.
+        execution_id: the execution.
+        text: what was learnt.
+        key: by which the same lesson is known again; made of its words where it is left out.
+        lasts: how long it is remembered after it was last of use; None is for ever.
+        more: whatever else is to be kept with it, as JSON.
+    """
+    key = key or sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+    minutes = None if lasts is None else lasts.total_seconds() / 60
+    await memory.aput(lessons_of(execution_id), key, {"text": text, **more}, index=["text"], ttl=minutes)
 
 
 def lessons_of(execution_id: UUID) -> tuple[str, str]:

@@ -5,6 +5,7 @@ A hundred thousand vectors are compared in some milliseconds, so there is no ind
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -38,14 +39,15 @@ class _Matrix:
         self.read_to = 0
         self._rows = numpy.zeros((1_024, width), dtype="<f4")
 
-    def add(self, past_task_id: int, vector: bytes) -> None:
-        """Add a vector; one of another length is of a model that has changed since, and says nothing."""
-        if len(vector) != 4 * self.width:
-            return
-        if len(self.ids) == len(self._rows):
+    def add(self, vectors: Sequence[tuple[int, bytes]]) -> None:
+        """Add vectors; one of another length is of a model that has changed since, and says nothing."""
+        fitting = [(one, vector) for one, vector in vectors if len(vector) == 4 * self.width]
+        first, end = len(self.ids), len(self.ids) + len(fitting)
+        while end > len(self._rows):
             self._rows = self._np.concatenate([self._rows, self._np.zeros_like(self._rows)])
-        self._rows[len(self.ids)] = self._np.frombuffer(vector, dtype="<f4")
-        self.ids.append(past_task_id)
+        read = self._np.frombuffer(b"".join(vector for _, vector in fitting), dtype="<f4")
+        self._rows[first:end] = read.reshape(len(fitting), self.width)
+        self.ids += [one for one, _ in fitting]
 
     def nearest(self, query: Any, limit: int) -> list[int]:
         """Return whose vectors have the smallest angle to the query's, the nearest first."""
@@ -76,6 +78,8 @@ class Vectors:
         kind = type(embeddings)
         self.name = f"{kind.__module__}.{kind.__qualname__}:{getattr(embeddings, 'model', '')}"
         self._matrices: OrderedDict[UUID, _Matrix] = OrderedDict()
+        self._complete: dict[UUID, int] = {}
+        """Up to which number all of a squad's tasks have a vector, so that nobody looks through them again."""
         self._turn = asyncio.Lock()
 
     async def nearest(self, squad_id: UUID, text: str, *, limit: int) -> list[int]:
@@ -96,11 +100,16 @@ class Vectors:
         return total
 
     async def _embed_some(self, squad_id: UUID) -> int:
-        lacking = await self._past.without_vectors(squad_id, self.name, limit=BATCH)
+        newest, known = await self._past.newest(squad_id), self._complete.get(squad_id, 0)
+        if newest <= known:
+            return 0
+        lacking = await self._past.without_vectors(squad_id, self.name, after=known, limit=BATCH)
         if lacking:
             made = await self._embeddings.aembed_documents([text[:LONGEST] for _, text in lacking])
             vectors = {one: self._unit(vector).tobytes() for (one, _), vector in zip(lacking, made, strict=True)}
             await self._past.keep_vectors(squad_id, self.name, vectors)
+        if len(lacking) < BATCH:
+            self._complete[squad_id] = newest
         return len(lacking)
 
     async def _matrix(self, squad_id: UUID, width: int) -> _Matrix:
@@ -112,9 +121,8 @@ class Vectors:
         while len(self._matrices) > SQUADS:
             self._matrices.popitem(last=False)
         while rows := await self._past.vectors(squad_id, self.name, after=matrix.read_to, limit=READ):
-            for number, past_task_id, vector in rows:
-                matrix.add(past_task_id, vector)
-                matrix.read_to = number
+            matrix.add([(past_task_id, vector) for _, past_task_id, vector in rows])
+            matrix.read_to = rows[-1][0]
         return matrix
 
     def _unit(self, vector: Any) -> Any:

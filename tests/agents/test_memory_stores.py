@@ -17,7 +17,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from agents.memory import InProcessStore, SquadMemory
+from agents.memory import LESSONS_LAST, InProcessStore, SquadMemory, keep_lesson
 from delegation import ConfigurationError, InputError
 from persistence import Database, DatabaseStore
 
@@ -216,3 +216,15 @@ async def test_a_squad_reaches_nothing_of_another_whatever_it_names(
     item = await mine.aget(space, "k")
     assert item is not None
     assert (item.value, item.namespace) == ({"text": "a secret"}, space)
+
+
+async def test_a_lesson_is_found_by_its_words_and_has_what_else_was_kept_with_it(
+    store: BaseStore, clock: Clock
+) -> None:
+    execution_id = uuid4()
+    for _ in range(2):
+        await keep_lesson(store, execution_id, "argon2 needs memory", question="which hash?")
+    (found,) = await store.asearch(("lessons",), query="memory")
+    assert found.value == {"text": "argon2 needs memory", "question": "which hash?"}
+    clock.minutes(LESSONS_LAST.total_seconds() / 60)
+    assert await store.asearch(("lessons",)) == []

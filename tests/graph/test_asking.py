@@ -95,7 +95,8 @@ async def test_who_fits_answers_and_what_was_learnt_is_remembered(database, stor
     ((question, brief),) = lead.asked
     assert (question, brief.member.id, brief.subtask.role) == ("Which hash do the passwords have?", "tech_lead", DEV)
     (lesson,) = await SquadMemory(database.store, squad_id).asearch(lessons_of(execution_id))
-    assert lesson.value == {"question": question, "answers": ["tech_lead: argon2id"]}
+    answers = ["tech_lead: argon2id"]
+    assert lesson.value == {"text": f"{question}\n{answers[0]}", "question": question, "answers": answers}
 
 
 async def test_a_member_answers_while_it_works_and_may_not_ask_in_turn(database, store):
