@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from agents import Brief, Hands
+from agents import Brief
+from agents.workspace import CopyHands
 from delegation import (
     EffectInDoubt,
     ExecutionBusy,
@@ -186,7 +187,7 @@ class MemberAtWork:
             asking.begin()
             return await agent.work(brief)
 
-        async def call(brief: Brief, hands: Hands | None) -> Any:
+        async def call(brief: Brief, hands: CopyHands | None) -> Any:
             return await called(self.step.settings, outside, work, brief, hands=hands, colleagues=asking)
 
         await site_of(self.step)  # a repository that is not there is no failure of whoever was to work in it

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from agents import Colleagues, Hands, RoleAgent, Surroundings, surrounded
+from agents import Colleagues, RoleAgent, Surroundings, surrounded
+from agents.workspace import CopyHands
 from delegation import AgentFailed, EffectInDoubt
 from graph.apart import apart
 from graph.context import RunSettings
@@ -73,7 +74,7 @@ async def called(
     agent: Callable[..., Awaitable[T]],
     *given: Any,
     colleagues: Colleagues | None = None,
-    hands: Hands | None = None,
+    hands: CopyHands | None = None,
 ) -> T:
     """Call an agent, again with back-off where its trouble may pass; what is raised at the last try is raised.
 
@@ -83,6 +84,8 @@ async def called(
     """
 
     async def once() -> T:
+        if hands is not None:
+            await hands.afresh()
         try:
             return await agent(*given)
         except SystemExit as error:  # an agent's own; let through, it would end the event loop and all that runs in it
@@ -154,7 +157,7 @@ async def consult(
 
 
 async def _judged(
-    step: Step, who: str, judge: Callable[..., Awaitable[Any]], given: tuple[Any, ...], hands: Hands | None
+    step: Step, who: str, judge: Callable[..., Awaitable[Any]], given: tuple[Any, ...], hands: CopyHands | None
 ) -> Any:
     """Have an agent judge, whatever it raises being its failure."""
     outside = Outside(step, scope_of(step.node, step.round))

@@ -6,13 +6,17 @@ member works again from where the branch is now, and after that a human is asked
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-from agents import Brief, Hands
+from sqlalchemy import Connection
+
+from agents import Brief
 from agents.workspace import Author, Commit, Conflict, CopyHands, Mark
 from delegation import Deliverable, Finding, Outcome, OutcomeStatus
 from graph.site import Site, site_of
 from graph.step import Step
+from persistence import Effects, Record, guard, load_record, store_effects
 
 __all__ = ["judging", "worked"]
 
@@ -22,17 +26,18 @@ MOST_CONFLICTS = 2
 SHOWN_DIFF = 6_000
 """How much of its own change a member is shown again, in characters."""
 
-Call = Callable[[Brief, Hands | None], Awaitable[Any]]
+Call = Callable[[Brief, CopyHands | None], Awaitable[Any]]
 
 
 @asynccontextmanager
-async def judging(step: Step) -> AsyncIterator[Hands | None]:
+async def judging(step: Step) -> AsyncIterator[CopyHands | None]:
     """Give whoever judges in this step hands that read the branch, for as long as that takes."""
     site = await site_of(step)
     if site is None:
         yield None
         return
-    hands = site.judging(f"{step.node}-{step.state['seq']}")
+    name = f"{step.node}-{step.state['seq']}"
+    hands = site.judging(name, partial(_kept, step, name))
     try:
         yield hands
     finally:
@@ -54,7 +59,8 @@ async def worked(step: Step, brief: Brief, turn: int, call: Call) -> Any:
     mark = Mark(str(step.execution_id), brief.subtask.id, step.round, turn)
     conflicts: list[Conflict] = []
     while True:
-        hands = site.working(mark, len(conflicts))
+        scope = f"{mark.subtask}#{mark.turn}.{len(conflicts)}"
+        hands = site.working(mark, len(conflicts), partial(_kept, step, scope))
         try:
             outcome = await call(brief, hands)
             landed = await _landed(site, hands, mark, brief, outcome)
@@ -82,6 +88,20 @@ async def _with_change(site: Site, outcome: Outcome, brief: Brief, commit: Commi
     made = outcome.deliverable or Deliverable(kind="change", title=brief.subtask.title, body=outcome.note)
     change = await site.workspace.change_of(commit)
     return outcome.model_copy(update={"deliverable": made.model_copy(update={"change": change})})
+
+
+async def _kept(step: Step, scope: str, key: str, told: str) -> str:
+    """Store what a run gave back, unless the same run of the same piece of work is stored; return what is stored."""
+    journal, name = f"run:{step.execution_id}", f"{scope}:{key}"
+
+    def keep(connection: Connection) -> str:
+        guard(connection, step.execution_id, step.node, step.drive.epoch)
+        if (before := load_record(connection, journal, name)) is not None:
+            return str(before["told"])
+        store_effects(connection, step.execution_id, Effects(record=Record(journal, name, {"told": told})))
+        return told
+
+    return await step.database.write(keep)
 
 
 def _with_conflict(brief: Brief, conflict: Conflict) -> Brief:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +15,11 @@ from graph.context import RunSettings
 from graph.step import Step
 from persistence import Database, Effects, guard, load_present_work, open_executions, store_effects
 
-__all__ = ["Site", "check_site", "leave_site", "site_of", "sweep_sites"]
+__all__ = ["Kept", "Site", "check_site", "leave_site", "site_of", "sweep_sites"]
+
+
+Kept = Callable[[str, str], Awaitable[str]]
+"""Keeps what a run gave back under a key, and returns what was kept under it at first."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +40,29 @@ class Site:
         """The words of the project's test command."""
         return shlex.split(self.settings.test_command) if self.settings.test_command else None
 
-    def working(self, mark: Mark, attempt: int) -> CopyHands:
-        """Return hands for a subtask, in a working copy of its own."""
+    def working(self, mark: Mark, attempt: int, kept: Kept) -> CopyHands:
+        """Return hands for a subtask, in a working copy of its own; ``kept`` is where its runs are kept."""
 
         async def made() -> Copy:
             return await self.workspace.begin(mark, attempt)
 
-        return CopyHands(self.workspace, made, confined=self._allowed, limits=self.limits)
+        return CopyHands(self.workspace, made, confined=self._allowed, limits=self.limits, kept=kept)
 
-    def judging(self, name: str) -> CopyHands:
+    def judging(self, name: str, kept: Kept) -> CopyHands:
         """Return hands for a judgement: they read the branch as it is, and write nothing."""
 
         async def made() -> Copy:
             return await self.workspace.copy(name, await self.workspace.head())
 
-        confined = self._allowed
-        return CopyHands(self.workspace, made, confined=confined, limits=self.limits, writes=False, whole=True)
+        return CopyHands(
+            self.workspace,
+            made,
+            confined=self._allowed,
+            limits=self.limits,
+            writes=False,
+            whole=True,
+            kept=kept,
+        )
 
     async def touched_tests(self) -> dict[str, str]:
         """Return the tests that were there before and that the branch changes or deletes."""

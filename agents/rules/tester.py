@@ -6,6 +6,7 @@ from agents.rules.base import RuleAgent
 from agents.rules.quoting import clip
 from agents.rules.test_cases import cases_for
 from agents.rules.traceability import delivered, testers
+from agents.surroundings import surroundings
 from delegation import Finding, Outcome, Plan, Requirements, Role, TestCase, TestReport, TestResult
 
 __all__ = ["RuleTester"]
@@ -26,6 +27,7 @@ class RuleTester(RuleAgent):
     async def execute(self, plan: Plan, outcomes: Mapping[str, Outcome]) -> TestReport:
         """Check each case's criterion in the deliverables that it names and in the test plan; report case by case."""
         results, findings = [], []
+        not_run = "" if surroundings().hands else f"; {_NOT_RUN}"  # in a workspace, the project's own tests are run
         for case in plan.test_cases:
             trouble = [*_not_covered(case, plan, outcomes), *_not_planned(case, plan, outcomes)]
             findings += trouble
@@ -35,7 +37,7 @@ class RuleTester(RuleAgent):
                     case_id=case.id,
                     criterion=case.criterion,
                     passed=not trouble,
-                    evidence=f"traceability: {evidence}; {_NOT_RUN}",
+                    evidence=f"traceability: {evidence}{not_run}",
                 )
             )
         findings += _without_case(plan)

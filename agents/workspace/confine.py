@@ -127,6 +127,12 @@ class Confined:
             HandsRefused: the command is none, or its program is not there.
         """
         words, limits = _checked(command), limits or Limits()
+        if self.containment is not Containment.NONE:  # inside, there is a temporary folder of its own
+            return await self._run(words, folder, limits, "/tmp")  # noqa: S108 - that one
+        with tempfile.TemporaryDirectory(prefix="squad-run-", ignore_cleanup_errors=True) as scratch:
+            return await self._run(words, folder, limits, scratch)
+
+    async def _run(self, words: tuple[str, ...], folder: Path, limits: Limits, scratch: str) -> Ran:
         started = monotonic()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -139,7 +145,7 @@ class Confined:
         )
         supervised = Supervised(process, output=limits.output, flood=limits.flood, time_s=limits.time_s)
         try:
-            found = await supervised.ended(json.dumps(self._spec(words, folder, limits)))
+            found = await supervised.ended(json.dumps(self._spec(words, folder, limits, scratch)))
         finally:
             await supervised.gone()
         if "error" in found:
@@ -147,13 +153,13 @@ class Confined:
         reason = "output" if supervised.flooded else found["reason"]
         return Ran(words, found["status"], supervised.output.text(), monotonic() - started, reason)
 
-    def _spec(self, command: Sequence[str], folder: Path, limits: Limits) -> dict[str, Any]:
+    def _spec(self, command: Sequence[str], folder: Path, limits: Limits, scratch: str) -> dict[str, Any]:
         contained = self.containment is not Containment.NONE
         reads = _readable(self.reads)
         return {
             "mode": self.containment.value,
             "command": list(command),
-            "environment": _environment(reads, contained=contained, folder=folder),
+            "environment": _environment(reads, contained=contained, scratch=scratch),
             "folder": str(folder.resolve()),
             "inner_folder": INSIDE if self.containment is Containment.NAMESPACES else str(folder),
             "folder_inside": INSIDE,
@@ -217,20 +223,19 @@ def _readable(more: Sequence[str]) -> list[str]:
 _VISIBLE = ("/usr", "/bin", "/sbin", "/opt", "/nix", "/gnu")
 
 
-def _environment(reads: Sequence[str], *, contained: bool, folder: Path) -> dict[str, str]:
+def _environment(reads: Sequence[str], *, contained: bool, scratch: str) -> dict[str, str]:
     """Return a program's environment: where programs are, the language, and nothing that anybody keeps secret."""
     path = [one for one in os.environ.get("PATH", os.defpath).split(os.pathsep) if one]
     if contained:
         path = [one for one in path if Path(one).is_relative_to("/") and _is_within(one, [*_VISIBLE, *reads])]
     own = str(Path(sys.executable).parent)
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("LC_")}
-    home = "/tmp/home" if contained else str(folder.parent)  # noqa: S108 - the program's own
     return {
         "LANG": "C.UTF-8",
         **kept,
         "PATH": os.pathsep.join(dict.fromkeys([*path, own])),
-        "HOME": home,
-        "TMPDIR": "/tmp" if contained else tempfile.gettempdir(),  # noqa: S108 - the program's own
+        "HOME": f"{scratch}/home" if contained else scratch,
+        "TMPDIR": scratch,
         "TERM": "dumb",
         "NO_COLOR": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,7 +1,9 @@
 """A member's hands: what it may do in its working copy, each answer cut to a bounded size."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
 from typing import TypeVar
 
 from agents.workspace.confine import Confined, Limits, Ran
@@ -36,6 +38,9 @@ class CopyHands:
         limits: of each run.
         writes: whether files may be changed.
         whole: whether ``diff`` is of the whole branch rather than of this copy.
+        kept: is told what each run gave back, under a key, and returns what was given back under that key at first.
+            A program's output differs from one time to the next; where work is done again after a crash, a model is
+            to be told what it was told before.
     """
 
     def __init__(
@@ -47,10 +52,12 @@ class CopyHands:
         limits: Limits | None = None,
         writes: bool = True,
         whole: bool = False,
+        kept: Callable[[str, str], Awaitable[str]] | None = None,
     ) -> None:
         self.can_run = confined is not None
         self._workspace, self._made, self._confined = workspace, made, confined
         self._limits, self._writes, self._whole = limits or Limits(), writes, whole
+        self._kept, self._runs = kept, Counter[str]()
         self._copy: asyncio.Future[Copy] | None = None
         self._turn = asyncio.Lock()
 
@@ -108,8 +115,12 @@ class CopyHands:
         """See :class:`agents.Hands`."""
         if self._confined is None:
             raise HandsRefused("running programs is not allowed in this run", hint="work with read, search and edit")
-        ran = await self.ran(command)
-        return ran.told()
+        told = (await self.ran(command)).told()
+        if self._kept is None:
+            return told
+        key = sha256("\0".join(command).encode("utf-8", "surrogatepass")).hexdigest()
+        self._runs[key] += 1
+        return await self._kept(f"{key}#{self._runs[key]}", told)
 
     async def ran(self, command: Sequence[str]) -> Ran:
         """Run a program, and return how it ended."""
@@ -122,10 +133,16 @@ class CopyHands:
     async def diff(self) -> str:
         """See :class:`agents.Hands`."""
         if self._whole:
-            return _cut(await self._workspace.branch_diff()) or "nothing is changed"
+            return _diff(await self._workspace.branch_diff())
         copy = await self._opened()
         async with self._turn:
-            return _cut(await self._workspace.diff(copy)) or "nothing is changed"
+            return _diff(await self._workspace.diff(copy))
+
+    async def afresh(self) -> None:
+        """Begin again: whoever is called once more, because its trouble may pass, finds nothing of its first try."""
+        await self.discard()
+        self._copy = None
+        self._runs.clear()
 
     async def discard(self) -> None:
         """Delete the working copy, if there is one."""
@@ -278,6 +295,10 @@ def _lines_of(text: str, wanted: str) -> list[int]:
 
 def _clipped(line: str, limit: int = LONGEST_LINE) -> str:
     return line if len(line) <= limit else f"{line[:limit]}… [{len(line) - limit} more characters]"
+
+
+def _diff(text: str) -> str:
+    return _cut(text.encode("utf-8", "replace").decode()) or "nothing is changed"
 
 
 def _cut(text: str, limit: int = LONGEST_TEXT) -> str:

@@ -385,7 +385,7 @@ def test_nobody_can_name_a_folder_that_holds_a_home() -> None:
 
 def test_programs_are_looked_for_where_they_can_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", f"{Path.home()}/.hidden/bin:/usr/bin:relative")
-    path = _environment(_readable([]), contained=True, folder=tmp_path)["PATH"].split(":")
+    path = _environment(_readable([]), contained=True, scratch=str(tmp_path))["PATH"].split(":")
     assert path == ["/usr/bin", str(Path(PYTHON).parent)]
 
 

@@ -355,6 +355,55 @@ async def test_running_programs_is_off_unless_the_run_allows_it(database: Databa
     assert all("exit status 0" in one and "42" in one for one in seen.values())
 
 
+async def test_who_is_called_again_finds_nothing_of_the_first_try(database: Database, store: Store, top: Path) -> None:
+    tried: set[str] = set()
+
+    async def flaky(brief: Brief) -> Outcome:
+        hands = surroundings().hands
+        assert hands is not None
+        if brief.subtask.id not in tried:
+            tried.add(brief.subtask.id)
+            await hands.write("app.py", "half\n")
+            raise TimeoutError
+        return await mends(brief)
+
+    summary = await run(database, store, top, all_roles(flaky), retry_wait_s=0)
+    assert summary["status"] == "completed"
+
+
+async def test_after_a_crash_a_member_is_told_of_its_runs_what_it_was_told_before(
+    database: Database, store: Store, top: Path
+) -> None:
+    told: dict[str, list[str]] = {}
+    stored = await store(database, TASK)
+    settings = RunSettings(workspace=str(top), test_command=f"{sys.executable} -c 1", allow_run=True)
+    running: asyncio.Task[Any]
+
+    async def runs(brief: Brief) -> Outcome:
+        hands = surroundings().hands
+        assert hands is not None
+        code = "import random, sys; open('made', 'w').write('x'); print(random.random())"
+        first = await hands.run([sys.executable, "-c", code])
+        second = await hands.run([sys.executable, "-c", code])
+        assert first != second
+        assert await hands.read("made") == "     1  x"
+        told.setdefault(brief.subtask.id, []).append(first + second)
+        if len(told) == 1 and len(told[brief.subtask.id]) == 1:
+            running.cancel()
+            await asyncio.sleep(60)
+        return done(brief)
+
+    orchestrator = TaskOrchestrator(database=database, settings=settings, agents=all_roles(runs))
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    running = asyncio.ensure_future(orchestrator.run(execution_id))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await orchestrator.run(execution_id)
+    first, again = next(iter(told.values()))
+    assert first == again
+
+
 # --- how it begins and ends
 
 
