@@ -9,13 +9,19 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
+from repositories import git, make_repository
 from scripted import done
 from sqlalchemy import text
 
-from agents import Brief
+from agents import Brief, surroundings
 from delegation import Outcome, Role, Squad, SquadMember
 from graph import RunSettings, TaskOrchestrator, build_graph
 from graph.control import DriveControl
+
+
+class Briefed(MessagesState):
+    subtask: dict[str, Any]
+
 
 CONFIG: Any = {"configurable": {"thread_id": "a thread"}}
 
@@ -47,25 +53,20 @@ async def threads(database) -> set[tuple[str, str]]:
 
 
 async def test_one_graph_plays_every_role_at_once_and_stores_nothing_in_the_squads_thread(database, store):
-    working, most = 0, 0
+    meeting = asyncio.Barrier(2)
 
-    async def busy(_state: MessagesState) -> dict[str, Any]:
-        nonlocal working, most
-        working += 1
-        most = max(most, working)
-        for _ in range(20):
-            await asyncio.sleep(0)
-        working -= 1
-        return {}
+    async def busy(state: Briefed) -> dict[str, Any]:
+        if len(state["subtask"]["depends_on"]) == 2:
+            await meeting.wait()  # for ever, where nobody else works on the other one meanwhile
+        return {"messages": [AIMessage("Written.")]}
 
     members = [SquadMember(id=f"m{role}", name=role, role=role, capacity=2) for role in Role]
-    graph = graph_of(busy, says_done)
+    graph = StateGraph(Briefed).add_node("node", busy).add_edge(START, "node").compile()
     squad = Squad(name="doubled", members=members)
     orchestrator, execution_id = await begun(database, store, dict.fromkeys(Role, graph), squad)
     summary = await orchestrator.run(execution_id)
     assert summary["status"] == "completed"
     assert {one["deliverable"]["body"] for one in summary["subtasks"]} == {"Written."}
-    assert most > 1
     assert await threads(database) == {(str(execution_id), ""), (str(execution_id), "in_progress")}
 
 
@@ -157,9 +158,9 @@ async def test_the_time_limit_reaches_into_the_graph(database, store):
         return await stuck(state)
 
     agents = {Role.BACKEND_DEVELOPER: graph_of(node)}
-    orchestrator, execution_id = await begun(database, store, agents, subtask_timeout_s=0.2)
+    orchestrator, execution_id = await begun(database, store, agents, subtask_timeout_s=1.5)
     summary = await orchestrator.run(execution_id)
-    assert "did not end within 0.2 s" in summary["error_message"]
+    assert "did not end within 1.5 s" in summary["error_message"]
     assert stuck.cancelled.is_set()
 
 
@@ -197,6 +198,27 @@ async def test_a_drain_lets_the_graph_come_to_its_end(database, store):
     assert summary["status"] == "in_progress"
     assert steps == ["first", "last"]
     assert [one["status"] for one in summary["subtasks"] if one["role"] == "backend_developer"].count("done") == 1
+
+
+async def test_it_has_hands_in_the_repository_and_what_it_changes_is_committed(database, store, tmp_path):
+    top = make_repository(tmp_path / "repository", {"README.md": "# Here\n"})
+
+    async def writes(state: Briefed) -> dict[str, Any]:
+        hands = surroundings().hands
+        assert hands
+        await hands.write(f"notes/{state['subtask']['id']}.md", "Written.\n")
+        return {"messages": [AIMessage("Written.")]}
+
+    graph = StateGraph(Briefed).add_node("node", writes).add_edge(START, "node").compile()
+    orchestrator, execution_id = await begun(
+        database, store, {Role.BACKEND_DEVELOPER: graph}, workspace=str(top), test_command="git --version"
+    )
+    summary = await orchestrator.run(execution_id)
+    assert summary["status"] == "completed", summary["error_message"]
+    worked = [one for one in summary["subtasks"] if one["role"] == "backend_developer"]
+    assert [one["deliverable"]["change"]["files"] for one in worked] == [[f"notes/{one['id']}.md"] for one in worked]
+    branch = summary["result"]["workspace"]["branch"]
+    assert git(top, "show", f"{branch}:notes/{worked[0]['id']}.md") == "Written.\n"
 
 
 async def test_what_its_model_says_reaches_a_client_that_streams_messages(database):
