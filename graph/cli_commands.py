@@ -114,6 +114,8 @@ async def _run(desk: Desk, task: Task | None) -> Reply:
         desk.execution_id = await making  # it may have been stored already, and then it must be named
         raise
     desk.say(f"execution {desk.execution_id}")
+    if folder := desk.orchestrator.settings.workspace:
+        desk.say(f"it works in {folder}, on the branch squad/{desk.execution_id}")
     desk.say(f"to go on after an interruption: {desk.resume_command()}")
     return await drive(desk, desk.execution_id)
 

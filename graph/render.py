@@ -13,7 +13,7 @@ from graph.render_text import STATUS_STYLES, Ink, duration
 
 __all__ = ["ProgressView", "print_summary", "summary_text"]
 
-_KNOWN_RESULT = frozenset({"summary", "note", "deliverables", "checklist", "open_questions"})
+_KNOWN_RESULT = frozenset({"summary", "note", "deliverables", "checklist", "open_questions", "workspace"})
 
 Parts = Iterator[RenderableType]
 
@@ -38,6 +38,7 @@ def summary_text(summary: Mapping[str, Any], *, encoding: str = "utf-8") -> Grou
         ("Who did what", _subtasks),
         ("Time in each state", _times),
         ("Deliverables", _deliverables),
+        ("In the repository", _repository),
         ("Check list", _checklist),
         ("Open questions (none of them blocks)", _open_questions),
         ("Result", _other_result),
@@ -116,6 +117,25 @@ def _deliverables(summary: Mapping[str, Any], ink: Ink) -> Parts:
         command = ink.text(f"their whole text: squad status {summary.get('execution_id')} --json", "dim")
         command.no_wrap = True
         yield command
+
+
+def _repository(summary: Mapping[str, Any], ink: Ink) -> Parts:
+    """Yield what there is on the branch, and the run of the project's tests."""
+    found = _dict(_dict(summary.get("result")).get("workspace"))
+    if not found:
+        return
+    commits, files = _dicts(found.get("commits")), found.get("files")
+    size = f"+{found.get('insertions')} -{found.get('deletions')}"
+    count = len(files) if isinstance(files, list) else 0
+    yield ink.text(f"branch {found.get('branch')}: {len(commits)} commit(s) in {count} file(s), {size}")
+    for one in commits:
+        yield ink.text(f"{str(one.get('id'))[:12]} {one.get('subject')} ({one.get('author')})", "dim")
+    if tests := _dict(found.get("tests")):
+        words = " ".join(map(str, tests.get("command") or []))
+        yield ink.text(f"tests: {words} ended with exit status {tests.get('status')}")
+    command = ink.text(f"to look at it: git diff {str(found.get('base'))[:12]}...{found.get('branch')}", "dim")
+    command.no_wrap = True
+    yield command
 
 
 def _checklist(summary: Mapping[str, Any], ink: Ink) -> Parts:

@@ -57,6 +57,25 @@ def printed(what: dict[str, Any], *, width: int = 100, encoding: str = "utf-8", 
     return raw.getvalue().decode(encoding)
 
 
+def test_what_is_on_the_branch_is_told_with_the_run_of_the_tests() -> None:
+    workspace = {
+        "branch": f"squad/{EXECUTION}",
+        "base": "a" * 40,
+        "commits": [{"id": "b" * 40, "subject": f"s1: {HOSTILE}", "author": "Bea"}],
+        "files": ["app.py", "new.py"],
+        "insertions": 7,
+        "deletions": 2,
+        "tests": {"command": ["pytest", "-q"], "status": 0},
+    }
+    text = printed(summary(result={"summary": "done", "workspace": workspace}), width=200)
+    assert f"branch squad/{EXECUTION}: 1 commit(s) in 2 file(s), +7 -2" in text
+    assert "bbbbbbbbbbbb s1: [red]login[/red]" in text
+    assert "tests: pytest -q ended with exit status 0" in text
+    assert f"git diff aaaaaaaaaaaa...squad/{EXECUTION}" in text
+    assert "\x1b" not in text
+    assert "workspace:" not in text
+
+
 def test_the_summary_tells_who_did_what_for_how_long_and_what_is_shown() -> None:
     lines = [line.rstrip() for line in printed(summary()).splitlines()]
     assert lines[0] == "Implement user login"
