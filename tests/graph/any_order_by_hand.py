@@ -13,6 +13,8 @@ from lifecycle_model import MAP, Modelled, Question, Refused, Said
 from graph import RunSettings
 from persistence import load_logs
 
+MEMBER = "designer"
+"""Who drops out and comes back: work may do without."""
 MOST = 5
 """How many executions there are at most."""
 
@@ -195,9 +197,25 @@ class ByHand(World):
             "complete": (one.complete_task, {"result": {"by": reason}}),
             "fail": (one.fail_task, {"error": reason}),
             "cancel": (one.cancel, {"reason": reason}),
+            "add": (one.add_subtask, {"subtask": self.new_subtask()}),
+            "away": (one.member_unavailable, {"member_id": MEMBER, "reason": reason}),
+            "back": (one.member_available, {"member_id": MEMBER}),
         }
         method, arguments = calls[how]
         return self.call(method, execution_id=key, **arguments, **more)
+
+    # Changing plan and squad
+
+    @rule(key=executions)
+    def add_work(self, key: UUID) -> None:
+        row = self.dossier(key).execution
+        has_plan = row.plan is not None and row.status not in {"pending", "analyzing", "planning"}
+        self.same_end(self.intervene(key, "add"), lambda: self.known[key].add_work(has_plan=has_plan))
+
+    @rule(key=executions, how=st.sampled_from(["away", "back"]))
+    def change_the_squad(self, key: UUID, how: str) -> None:
+        one = self.known[key]
+        self.same_end(self.intervene(key, how), one.drop_out if how == "away" else one.come_back)
 
     # Whatever else happens to a database
 

@@ -30,7 +30,7 @@ HABITS = st.dictionaries(
 CHOICES = st.sampled_from([None] * 4 + ["human", "pm"])
 """Who is chosen by a run to approve plans; mostly it is left as it is."""
 INTERVENTIONS = st.lists(
-    st.sampled_from(["block", "escalate", "resolve", "review", "testing", "complete", "fail", "cancel"]),
+    st.sampled_from(["block", "escalate", "resolve", "review", "testing", "complete", "fail", "cancel", "add", "away"]),
     min_size=1,
     max_size=4,
 )
@@ -119,7 +119,7 @@ class Driven(World):
             requests.extend([await self.intervene(execution_id, how) for how in asked])
 
         self.squads.at_first_work = ask
-        if "cancel" in asked:
+        if {"cancel", "away"} & set(asked):
             self.given_up.add(key)
         self.behave(habits, [key])
         self.known[key].drive()
@@ -158,6 +158,10 @@ class Driven(World):
             one.block("blocker" if how == "block" else "escalation")
         elif how == "resolve":
             one.resolve("in_progress")
+        elif how == "add":
+            one.add_work(has_plan=True)
+        elif how == "away":
+            one.drop_out()
         else:
             one.move({"review": "reviewing", "testing": "testing", "complete": "completed"}.get(how, "failed"))
 

@@ -31,6 +31,7 @@ from persistence import (
 
 CRITERION = "A wrong password is refused"
 TASKS = [Task(title=f"Implement user login {one}", acceptance_criteria=[CRITERION]) for one in range(3)]
+ADDED = "What was added"
 SOME_PLAN = {"subtasks": [{"id": "S1", "title": "Whatever", "criteria": [CRITERION]}]}
 executions = Bundle("executions")
 
@@ -109,6 +110,7 @@ class World(RuleBasedStateMachine):
         self.open_boards: set[tuple[UUID, int]] = set()
         """Executions, at the transitions at which a drive may have left their boards open."""
         self.settings = RunSettings()
+        self.numbers = itertools.count(1)
         self.database: Database | None = None
 
     def open(self) -> None:
@@ -131,6 +133,10 @@ class World(RuleBasedStateMachine):
     def graph(self) -> Any:
         """The bare graph on the database as it is open now; many examples need none, and it takes a while to build."""
         return build_graph(database=self.database, agents=self.agents)
+
+    def new_subtask(self) -> dict[str, Any]:
+        """Return a subtask that no plan has."""
+        return {"id": f"N{next(self.numbers)}", "title": ADDED, "effort": 1.0}
 
     def teardown(self) -> None:
         if self.database:
@@ -212,7 +218,7 @@ class World(RuleBasedStateMachine):
                 assert one.approved
                 plan = one.approved.plan
                 plan = edited(plan, "good") if one.approved.said.decision == "edit" else plan
-                assert titles <= {subtask["title"] for subtask in plan["subtasks"]}
+                assert titles <= {subtask["title"] for subtask in plan["subtasks"]} | {ADDED}
             if one.may_work:
                 self.open_boards.add((key, one.seq))
 

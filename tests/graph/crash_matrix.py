@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_run import MODES, Mode, Run, ended, forked, make_template
-from crash_scenario import TASKS, Ledger
+from crash_scenario import ADDED, TASKS, Ledger
 
 from graph import VALID_TRANSITIONS
 
@@ -181,8 +181,17 @@ def not_told(expected: Expected, way: str) -> list[str]:
     }
     told = {state for row in rows["transitions"] for state in row[1:3]}
     told |= {f"{row[1]} gate" for row in rows["gates"]} | {f"{row[4]} subtask" for row in rows["outcomes"]}
+    told |= {f"{row[0]} added" for row in rows["outcomes"] if row[0] == ADDED.id}
     told |= {"rework" for row in rows["transitions"] if row[1:3] == ["reviewing", "in_progress"]}
-    wanted = {*VALID_TRANSITIONS, "approval gate", "blocker gate", "refused subtask", "failed subtask", "rework"}
+    wanted = {
+        *VALID_TRANSITIONS,
+        "approval gate",
+        "blocker gate",
+        "refused subtask",
+        "failed subtask",
+        "rework",
+        f"{ADDED.id} added",
+    }
     return sorted(wanted - told)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crash_points import Late, Points, put_in
-from crash_scenario import SQUAD, TASKS, Ledger, account, agents, committed
+from crash_scenario import ADDED, SQUAD, TASKS, Ledger, account, agents, committed
 from langgraph.types import Command
 from sqlalchemy import select
 
@@ -131,6 +131,7 @@ class Run:
             if not (asked := output.get("__interrupt__")):
                 return
             gates = [request["args"] for request in asked[0].value["action_requests"]]
+            await self._change(database, TaskOrchestrator(database=database, agents=agents(self.ledger)), gates)
             given = Command(resume={gate["id"]: ANSWERS[gate["kind"]] for gate in gates})
 
     async def _by_the_orchestrator(self, database: Database) -> None:
@@ -139,9 +140,20 @@ class Run:
             await self._execute_task(database, orchestrator)
         [execution] = await _executions(database)
         while (summary := await orchestrator.run(execution.id))["status"] == "blocked":
+            await self._change(database, orchestrator, summary["gates"])
             for gate in summary["gates"]:
                 if gate["status"] == "open":
                     await orchestrator.answer(execution.id, gate["id"], **ANSWERS[gate["kind"]])
+
+    @staticmethod
+    async def _change(database: Database, orchestrator: TaskOrchestrator, gates: list[dict[str, Any]]) -> None:
+        """Add to the plan while a member's question waits, unless a process that was killed has done so before."""
+        execution = (await _executions(database))[-1]
+        is_there = any(one["id"] == ADDED.id for one in (execution.plan or {}).get("subtasks", []))
+        if is_there or not any((gate["kind"], gate["status"]) == ("blocker", "open") for gate in gates):
+            return
+        async with database.session() as db:
+            await orchestrator.add_subtask(db=db, execution_id=execution.id, subtask=ADDED, needed_by=["check"])
 
     async def _execute_task(self, database: Database, orchestrator: TaskOrchestrator) -> None:
         ids = loads((self.folder.parent / "ids").read_text())

@@ -54,7 +54,7 @@ from persistence.tables import (
     TransitionRow,
 )
 
-__all__ = ["AT", "SQUAD", "TASKS", "Ledger", "account", "agents", "committed"]
+__all__ = ["ADDED", "AT", "SQUAD", "TASKS", "Ledger", "account", "agents", "committed"]
 
 AT: ContextVar[str] = ContextVar("crash_step", default="nowhere")
 """The step whose act is running, ``state@seq``: agents that judge are not told, and the ledger wants to know."""
@@ -96,6 +96,8 @@ PLANS = {
         _subtask("check", Role.TESTER, "page"),
     ],
 }
+ADDED = _subtask("notes", Role.FRONTEND_DEVELOPER, "form")
+"""What a caller adds to the plan while the question about the form waits."""
 SENT_BACK = "model"
 """What the first review sends back."""
 

@@ -117,6 +117,8 @@ class Modelled:
     """The questions of this visit to blocked that were answered, in the order of their answers."""
     approval: str | None = None
     """Who approves plans, as it was chosen last; nobody chose yet where it is None."""
+    is_away: bool = False
+    """Whether the one member who may drop out has done so."""
     left_by_deadline: int | None = None
     """The number of the transition by which it last left blocked, if it was a deadline's answer that let it go."""
 
@@ -226,6 +228,28 @@ class Modelled:
             raise Refused("GateError")
         self._take(found[0], said)
 
+    def add_work(self, *, has_plan: bool) -> None:
+        """Add to the plan, where there is one and nobody is asked to approve it; checks wait until that is done."""
+        if self.has_ended or not has_plan or any(one.kind == "approval" for one in self.waiting):
+            raise Refused("PlanError")
+        if self.status in {"reviewing", "testing"}:
+            self.move("in_progress")
+        for one in self.waiting:
+            if (one.next_state or one.origin) in {"reviewing", "testing"}:
+                one.next_state = "in_progress"
+
+    def drop_out(self) -> None:
+        """Have the member drop out; once more is the same."""
+        if self.has_ended:
+            raise Refused("PlanError")
+        self.is_away = True
+
+    def come_back(self) -> None:
+        """Have the member take part again."""
+        if self.has_ended or not self.is_away:
+            raise Refused("PlanError")
+        self.is_away = False
+
     def be_late(self) -> None:
         """Let the deadlines pass: defaults count as answers, the oldest question's first; the rest is late, once."""
         for one in self.waiting:
@@ -272,4 +296,4 @@ class Modelled:
             for one in self.questions
             if one.visit == seq
         ]
-        return Modelled(self.path[: seq + 1], before + again, approval=self.approval)
+        return Modelled(self.path[: seq + 1], before + again, approval=self.approval, is_away=self.is_away)
