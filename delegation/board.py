@@ -160,6 +160,10 @@ class Board:
         self._cursor[member_id] = at
         return at == count
 
+    def __contains__(self, subtask_id: object) -> bool:
+        """Tell whether the plan has a subtask of that id."""
+        return subtask_id in self._net.index
+
     def owner(self, subtask_id: str) -> str | None:
         """Return the id of the member that the subtask belongs to now; None where nobody may do it."""
         return self._owner[self._at(subtask_id)]

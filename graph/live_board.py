@@ -108,7 +108,7 @@ class LiveBoard:
         """Record the end of a subtask; returns who takes over one that was refused, if anybody."""
         subtask_id, status, by = done.subtask_id, done.outcome.status, done.member_id
         async with self.changed:
-            if subtask_id not in {one.id for one in self.plan.subtasks}:
+            if subtask_id not in self.rules:
                 return None  # it was cancelled while its end was being stored
             self.facts.work.append(done)
             self.is_upset = self.is_upset or status in {OutcomeStatus.BLOCKED, OutcomeStatus.FAILED}

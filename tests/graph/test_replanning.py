@@ -20,7 +20,7 @@ from delegation import (
     SubtaskKind,
     Task,
 )
-from graph import Request, RunSettings, TaskOrchestrator
+from graph import Request, RunSettings, TaskOrchestrator, build_graph
 from graph.drive import Drive
 from persistence import load_assignments, load_execution, load_logs, load_transitions
 
@@ -110,11 +110,11 @@ class World:
         return self.begun[name]
 
     def orchestrator(self, **settings: Any) -> TaskOrchestrator:
-        agents = all_roles(self.work) | {
-            Role.PROJECT_MANAGER: Manager(self.work, self.plan),
-            Role.TECH_LEAD: TechLead(self.work),
-        }
-        return TaskOrchestrator(database=self.database, agents=agents, settings=RunSettings(**settings))
+        return TaskOrchestrator(database=self.database, agents=self.agents(), settings=RunSettings(**settings))
+
+    def agents(self) -> dict[Role, Any]:
+        lead, manager = TechLead(self.work), Manager(self.work, self.plan)
+        return all_roles(self.work) | {Role.PROJECT_MANAGER: manager, Role.TECH_LEAD: lead}
 
     async def start(self, store: Any, **settings: Any) -> "World":
         self.o = self.orchestrator(**settings)
@@ -388,6 +388,42 @@ async def test_without_anybody_who_could_do_it_a_human_is_asked_and_told_the_nea
     await one.said(one.o.member_available, member_id="tim")
     await one.o.answer(one.id, gate["id"], text="Tim is back")
     assert (await one.run())["status"] == "completed"
+
+
+async def test_when_everybody_has_dropped_out_a_human_is_asked_and_all_may_come_back(world):
+    one = await world()
+    begun = one.hold("model")
+    running = asyncio.create_task(one.run())
+    await begun.wait()
+    everybody = [member.id for member in SQUAD.members]
+    gone = [{"kind": "member_unavailable", "member_id": member_id} for member_id in everybody]
+    await one.said(one.o.replan, changes=gone, reason="a holiday")
+    summary = await running
+    assert summary["status"] == "blocked"
+    assert "there are no members" in summary["gates"][0]["question"]
+    back = [{"kind": "member_available", "member_id": member_id} for member_id in everybody]
+    await one.said(one.o.replan, changes=back)
+    one.waits["model"].set()
+    for gate in summary["gates"]:
+        await one.o.answer(one.id, gate["id"], text="Back at work")
+    assert (await one.run())["status"] == "completed"
+
+
+async def test_a_client_of_the_bare_graph_sees_changes_too(world):
+    one = await world()
+    begun = one.hold("model")
+    stream = build_graph(database=one.database, agents=one.agents())
+    config: Any = {"configurable": {"thread_id": "bare"}}
+    running = asyncio.create_task(stream.ainvoke({"task": TASK, "squad": SQUAD}, config))
+    await begun.wait()
+    one.id = one.briefs[0].execution_id
+    await one.said(one.o.cancel_subtask, subtask_id="mail")
+    one.waits["model"].set()
+    async with asyncio.timeout(20):
+        found = await running
+    assert found["status"] == "completed"
+    assert statuses(found)["mail"] == "cancelled"
+    assert "mail" not in dict(one.began)
 
 
 # On a parked execution
