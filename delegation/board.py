@@ -131,16 +131,6 @@ class Board:
         able = [one for one in self._members.values() if one.id in here and self._may_get(one, at)]
         return [one.id for one in sorted(able, key=self._preference(at))]
 
-    def reassign(self, subtask_id: str, to: str) -> bool:
-        """Hand a subtask that nobody has begun to one of its takers; False, and nothing changed, where it is none."""
-        if to not in self.takers(subtask_id):
-            return False
-        at = self._at(subtask_id)
-        self._ready_here.discard(at)
-        self._own(at, to)
-        self._offer(at)
-        return True
-
     def may_leave(self, member_id: str) -> bool:
         """Tell whether waiting is pointless for the member in this round.
 

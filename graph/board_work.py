@@ -31,6 +31,7 @@ from graph.heard import heard
 from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
 from graph.live_changes import LiveChanges
+from graph.live_standups import LiveStandups
 from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.site import site_of
@@ -84,6 +85,7 @@ class MemberAtWork:
                 lambda connection: requests_waiting(connection, self.step.execution_id)
             )
             if asked <= {"replan"} and not self.step.runtime.drain_requested:
+                LiveStandups(self.step, self.board).look()
                 await live.make(asked=bool(asked))
                 return "go on"
         except (MovedOn, StaleTransition):  # or somebody else drives it now

@@ -19,7 +19,7 @@ from graph.attempts import Attempts
 from graph.board_facts import BoardFacts
 from graph.lifecycle import WorkflowState
 from graph.outside import scope_of
-from graph.standups import Standing, hold_standup, standup_told
+from graph.standups import Standing, hold_standup, standup_told, status_of
 from graph.step import Decided, Step
 from persistence import Done, load_doubts, utc_now
 
@@ -107,6 +107,5 @@ async def _stand_up(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> 
         outcomes={done.subtask_id: done.outcome for done in work},
         begun=min((done.started_at for done in work), default=None),
         now=max((done.at for done in work), default=utc_now()),
-        running={},
     )
-    return standup_told(step, await hold_standup(step, standing))
+    return standup_told(step, await hold_standup(step, plan, standing.outcomes, status_of(step, standing)))

@@ -40,6 +40,13 @@ class RunSettings(BaseModel):
         allow_inf_nan=False,
         description="How long colleagues have to answer a member's question, in seconds.",
     )
+    standup_every_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=YEAR_S,
+        allow_inf_nan=False,
+        description="How often a standup is held while members work, in seconds; empty: only where something happens.",
+    )
     drain_grace_s: float = Field(
         default=30.0,
         ge=0,

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from delegation import Board, OutcomeStatus, Plan, Requirements, Subtask
+from delegation import Board, OutcomeStatus, Plan, Requirements, StandupAction, Subtask
+from delegation.standup import BEHIND
 from graph.board_facts import BoardFacts
 from persistence import Done, utc_now
 
@@ -41,10 +42,6 @@ class Opening:
     requirements: Requirements
 
 
-OVERRUN = 1.5
-"""Work that takes so many times its estimate is behind."""
-
-
 @dataclass
 class AtWork:
     """Work on a subtask: in which task, since when, and for how many hours by its estimate."""
@@ -57,7 +54,11 @@ class AtWork:
 
     def is_overdue(self, now: datetime) -> bool:
         """Tell whether it is behind, and nobody has noticed yet."""
-        return not self.is_noticed and 0 < self.hours * OVERRUN * 3600 <= (now - self.since).total_seconds()
+        return not self.is_noticed and self.is_behind(now)
+
+    def is_behind(self, now: datetime) -> bool:
+        """Tell whether it takes half as long again as it was estimated, where it was estimated at all."""
+        return 0 < self.hours * BEHIND * 3600 <= (now - self.since).total_seconds()
 
 
 @dataclass(eq=False)
@@ -84,6 +85,18 @@ class LiveBoard:
     """What is at work, by subtask id."""
     is_upset: bool = False
     """Whether something could not be done since the rest was last scheduled."""
+    opened_at: datetime = field(default_factory=utc_now)
+    stood_up_at: datetime | None = None
+    """When the last standup was held on it."""
+    told: set[str] = field(default_factory=set)
+    """What standups have been held for."""
+    handed: set[str] = field(default_factory=set)
+    """The subtasks that standups gave to somebody else."""
+    wishes: list[StandupAction] = field(default_factory=list)
+    """What standups decided on, for the watcher to carry out."""
+    aside: set[asyncio.Task[None]] = field(default_factory=set)
+    """What goes on beside the work, and ends with it."""
+    _ended: int = 0
     _let_go: set[str] = field(default_factory=set)
     _is_held: bool = False
     _storing: int = 0
@@ -91,6 +104,10 @@ class LiveBoard:
     _thawed: asyncio.Event = field(default_factory=asyncio.Event)
     _attending: int = 0
     _watcher: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        """Take what had ended before for known."""
+        self._ended = len(self.facts.work)
 
     async def next(self, member_id: str) -> Subtask | None:
         """Wait for the member's next ready subtask and take it; None when the member may leave."""
@@ -195,6 +212,20 @@ class LiveBoard:
             self.at_work[one].is_noticed = True
         return late
 
+    def takers(self, subtask_id: str) -> list[str]:
+        """Return who may take a subtask over now, best first; nobody one that has been cancelled meanwhile."""
+        known = any(subtask.id == subtask_id for subtask in self.plan.subtasks)
+        return self.rules.takers(subtask_id) if known else []
+
+    def behind(self, now: datetime) -> list[str]:
+        """Return what is behind its estimate by half."""
+        return [one for one, work in self.at_work.items() if work.is_behind(now)]
+
+    def has_ended_since(self) -> bool:
+        """Tell whether any work has ended since this was last asked."""
+        before, self._ended = self._ended, len(self.facts.work)
+        return before != self._ended
+
     @asynccontextmanager
     async def attended(self, asked: Callable[[], Awaitable[Wish]]) -> AsyncIterator[None]:
         """Take part in the board; while anybody does, one watcher looks at what callers ``asked`` meanwhile."""
@@ -207,8 +238,10 @@ class LiveBoard:
             self._attending -= 1
             if not self._attending:
                 watcher, self._watcher = self._watcher, None
-                watcher.cancel()
-                await asyncio.wait([watcher])  # it may be amid a change, which is made as a whole
+                ending = [watcher, *self.aside]
+                for task in ending:
+                    task.cancel()
+                await asyncio.wait(ending)  # it may be amid a change, which is made as a whole
 
     async def _watch(self, asked: Callable[[], Awaitable[Wish]]) -> None:
         while True:  # until nobody attends any more: a cancellation may come after a first wish to close

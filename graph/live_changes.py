@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from delegation import PlanChange, PlanError, ReviseEstimate
+from delegation import PlanChange, PlanError, Reassign, ReviseEstimate
 from graph.board_facts import BoardFacts, read_board
 from graph.board_rules import rules_of
 from graph.engine import Planned
@@ -66,6 +66,16 @@ class LiveChanges:
             await self._make(self._honour, ends=await self._ended_by(change))
         for change in self._noticed():
             await self._make(partial(self._perform, change))
+        for change in self._wished():
+            await self._make(partial(self._perform, change))
+
+    def _wished(self) -> Iterable[Rearrange]:
+        """Return what standups have decided on, as far as the rules of the board still allow it."""
+        wishes, self.board.wishes = self.board.wishes, []
+        for one in wishes:
+            if one.to is not None and one.to in self.board.takers(one.subtask_id):
+                given = Reassign(subtask_id=one.subtask_id, member_id=one.to, reason=one.reason)
+                yield Rearrange(changes=(given,), reason=one.reason)
 
     async def _ended_by(self, change: Rearrange) -> set[str]:
         """Return what is at work and the change would end; nothing where it is going to be refused."""

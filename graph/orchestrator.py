@@ -158,6 +158,7 @@ class TaskOrchestrator(Steering):
             "is_blocked": row.status == WorkflowState.BLOCKED,
             "is_terminal": row.status in FINAL_STATES,
             "message_count": found["message_count"],
+            "last_standup": found["last_standup"],
             "started_at": row.started_at,
             "error_message": row.error_message,
             "subtasks_done": found["subtasks_done"],

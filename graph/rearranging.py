@@ -17,6 +17,7 @@ from delegation import (
     AddSubtask,
     Assignment,
     CancelSubtask,
+    Change,
     ChangedPlan,
     GateKind,
     GateStatus,
@@ -168,6 +169,7 @@ class Rest:
                 effects.log("replanned", "; ".join(told), changes=_plain(changes))
             return "; ".join(told)
         found = self._replanned(made, made.plan)
+        found = found.model_copy(update={"changes": [*self._given(made), *found.changes]})
         if not changes and not found.changes:
             return f"{reason}; nobody has to do anything else"
         effects.handovers = self._handovers(made, found, reason or "; ".join(made.told))
@@ -178,6 +180,15 @@ class Rest:
         figures = {"hands": hands, "hours": found.schedule.makespan}
         effects.log("replanned", "; ".join(told), changes=_plain(changes), **figures)
         return "; ".join(told)
+
+    def _given(self, made: ChangedPlan) -> list[Change]:
+        """Return the changes of hands that were asked for by name."""
+        had = {one: given.member_id for one, given in self.board.assignments.items()}
+        return [
+            Change(subtask_id=one, before=had[one], after=to, forced=True)
+            for one, to in made.given.items()
+            if had.get(one, to) != to
+        ]
 
     def led_on(self, planned: Planned, changes: Sequence[PlanChange], text: str) -> Planned:
         """Have the execution move where the changes ask for that.

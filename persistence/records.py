@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
-from delegation import Gate, NotFound, OutcomeStatus, Squad, Task
+from delegation import Gate, MessageType, NotFound, OutcomeStatus, Squad, Task
 from persistence.base import Base, as_dict, table
 from persistence.requests import next_request
 from persistence.services import member_of, task_of
@@ -196,6 +196,7 @@ def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
     return {
         "execution": execution,
         "message_count": connection.execute(messages).scalar_one(),
+        "last_standup": connection.execute(_last_standup(), {"execution": execution_id}).scalar(),
         "subtasks_done": connection.execute(done).scalar_one(),
         "subtasks_total": len((execution.plan or {}).get("subtasks", [])),
     }
@@ -235,6 +236,13 @@ def _of_execution(model: type[Base], *order: str) -> Select[Any]:
     row = table(model)
     key = row.c.id if model is ExecutionRow else row.c.execution_id
     return select(row).where(key == bindparam("execution")).order_by(*(row.c[name] for name in order))
+
+
+@cache
+def _last_standup() -> Select[Any]:
+    row = table(MessageRow)
+    mine = (row.c.execution_id == bindparam("execution"), row.c.type == MessageType.STANDUP.value)
+    return select(row.c.content).where(*mine).order_by(row.c.position.desc()).limit(1)
 
 
 @cache
