@@ -1,14 +1,15 @@
 """The test: the tester executes the test plan, and in a workspace the project's own test command is the evidence."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from agents.workspace import Ran
 from delegation import (
+    ConfigurationError,
     Decision,
     Finding,
-    Gate,
     GateKind,
+    HandsRefused,
     Message,
     MessageType,
     NewGate,
@@ -73,24 +74,27 @@ async def _unready(step: Step, ground: Groundwork, site: Site) -> Decided | None
         return None
     head = await site.workspace.head()
     gates = await step.database.read(lambda connection: load_gates(connection, step.execution_id))
-    if any(_vouches(gate, head) for gate in gates):
+    said = [gate.answer for gate in gates if gate.metadata.get("untested") == head and gate.answer]
+    if said and said[-1]["decision"] == Decision.APPROVE:
         return None
+    if said:
+        text = f"a human has tested it: {said[-1].get('text')}"
+        outcomes = await latest_outcomes(step)
+        plan = await ground.plan()
+        return send_back(
+            step, ground, plan, [Finding(subtask_id=one, message=text) for one in changers(plan, outcomes)], text
+        )
     gate = NewGate(
         kind=GateKind.ESCALATION,
         question=f"No test command is set, so nothing shows that {site.workspace.branch} works. Have you tested it?",
         reason="there is no evidence",
         details=f"The branch is at {head[:12]}. Approve it as tested, or respond with what is wrong to have that sent "
-        "back; or set a test command when the execution is resumed.",
+        "back to whoever changed anything; or set a test command when the execution is resumed.",
         metadata={"untested": head},
         next_state=WorkflowState.TESTING.value,
     )
     ground.effects.gates.append(gate)
     return ground.decided(WorkflowState.BLOCKED, "there is no test command")
-
-
-def _vouches(gate: Gate, head: str) -> bool:
-    """Tell whether a human has tested that commit."""
-    return gate.metadata.get("untested") == head and (gate.answer or {}).get("decision") == Decision.APPROVE
 
 
 async def _run(site: Site) -> TestRun | None:
@@ -101,6 +105,8 @@ async def _run(site: Site) -> TestRun | None:
     copy = await site.workspace.copy("test-command", head)
     try:
         ran = await site.confined.run(site.test_command, copy.folder, site.limits)
+    except HandsRefused as refused:  # that is nobody's fault who works on the task
+        raise ConfigurationError(f"the test command cannot be run: {refused.message}", hint=refused.hint) from refused
     finally:
         await site.workspace.discard(copy)
     return _told(ran, head, site.confined.containment.told())
@@ -155,23 +161,27 @@ def failures(run: TestRun, plan: Plan, outcomes: Mapping[str, Outcome]) -> list[
 
     Where it names none, everybody who changed anything is asked; where nobody did, everybody who does not test.
     """
-    changed = {
-        subtask_id: made.change.files
-        for subtask_id, outcome in outcomes.items()
-        if (made := outcome.deliverable) is not None and made.change is not None
-    }
     named = set(re.findall(r"[\w./-]+\.\w+", run.output))
     owners = {
         subtask_id: file
-        for subtask_id, files in changed.items()
+        for subtask_id, files in _changed(outcomes).items()
         for file in files
         if any(_is(file, one) for one in named)
     }
-    to: Sequence[str] = (
-        [*owners] or [*changed] or [one.id for one in plan.subtasks if one.kind != SubtaskKind.TEST] or [""]
-    )
     message = f"the test command failed: {run.told()}\n{run.output}"
-    return [Finding(subtask_id=one or None, file=owners.get(one), message=message) for one in to]
+    to = [*owners] or changers(plan, outcomes)
+    return [Finding(subtask_id=one, file=owners.get(one), message=message) for one in to]
+
+
+def changers(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Return the subtasks that changed anything; where none did, those that do not test."""
+    return [*_changed(outcomes)] or [one.id for one in plan.subtasks if one.kind != SubtaskKind.TEST]
+
+
+def _changed(outcomes: Mapping[str, Outcome]) -> dict[str, list[str]]:
+    """Return the files that each subtask has committed, of those that did."""
+    made = {subtask_id: outcome.deliverable for subtask_id, outcome in outcomes.items() if outcome.deliverable}
+    return {subtask_id: one.change.files for subtask_id, one in made.items() if one.change}
 
 
 def _is(file: str, named: str) -> bool:

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
 
-__all__ = ["Author", "Commit", "Mark", "message_of", "parse_log", "same", "slug"]
+__all__ = ["Author", "Commit", "Mark", "message_of", "parse_log", "same", "shown", "slug"]
 
 FORMAT = "%H%x00%P%x00%an%x00%B%x00%x01"
 """How ``git log`` is asked for commits; neither character can be in a message."""
@@ -70,6 +70,7 @@ def message_of(mark: Mark, title: str, author: Author) -> str:
 
 def parse_log(text: str) -> list[Commit]:
     """Read what ``git log`` printed in :data:`FORMAT`."""
+    text = text.encode("utf-8", "replace").decode()  # somebody else's commit may be in any encoding
     return [_commit(*part.strip("\n").split("\0")[:4]) for part in text.split("\1") if part.strip("\n")]
 
 
@@ -96,6 +97,11 @@ def _told(subtask: str) -> str:
     """Return a subtask's id as a trailer can hold it; two different ones stay different."""
     plain = _plain(subtask)
     return plain if plain == subtask else f"{plain} ({slug(subtask)})"
+
+
+def shown(path: str) -> str:
+    """Return a path as text that can be stored: a file's name may be any bytes."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def slug(text: str) -> str:

@@ -1,11 +1,12 @@
 """The user's repository: read for what it holds, and written nowhere but in objects and references of our own."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.workspace.git import Git, bare_environment, run_git
+from agents.workspace.git import Git, bare_environment, git_program, run_git
 from delegation import ConfigurationError, WorkspaceError
 
 __all__ = ["RefChange", "Repository"]
@@ -34,6 +35,7 @@ class Repository:
         Raises:
             ConfigurationError: the folder is not there, is in no repository, or the repository has no commit.
         """
+        await check_version()
         path = await asyncio.to_thread(lambda: Path(folder).expanduser().absolute())
         if not await asyncio.to_thread(path.is_dir):
             raise ConfigurationError(f"the workspace {path} is no folder", hint=_HINT)
@@ -97,6 +99,28 @@ class Repository:
         """Delete references, wherever they are."""
         if lines := "".join(f"delete {ref}\n" for ref in refs):
             await self.refs("update-ref", "--no-deref", "--stdin", given=lines)
+
+
+_OLDEST = (2, 38)
+"""The first git that merges without a working copy."""
+
+_checked: set[str] = set()
+
+
+async def check_version() -> None:
+    """Check, once in a process, that git is new enough.
+
+    Raises:
+        ConfigurationError: it is not, or is not there.
+    """
+    program = git_program()
+    if program in _checked:
+        return
+    _, out, _ = await run_git(["version"], Path.cwd(), bare_environment(), b"", 60)
+    found = re.search(r"(\d+)\.(\d+)", out)
+    if found is None or (int(found[1]), int(found[2])) < _OLDEST:
+        raise ConfigurationError(f"{out.strip() or 'git'} is too old to work with", hint="git 2.38 or newer is needed")
+    _checked.add(program)
 
 
 async def _asked(folder: Path, *questions: str) -> list[str] | None:

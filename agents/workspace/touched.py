@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 __all__ = ["is_test", "touched_tests"]
 
-_FOLDERS = frozenset({"__tests__", "e2e", "features", "fixtures", "integration", "spec", "specs", "test", "tests"})
+_FOLDERS = frozenset({"__tests__", "e2e", "spec", "specs", "test", "tests"})
 """Folders whose files are tests, or what tests stand on, in the common ecosystems."""
 
 _NAMES = re.compile(

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.workspace.commits import FORMAT, Author, Commit, Mark, message_of, parse_log, same, slug
+from agents.workspace.commits import FORMAT, Author, Commit, Mark, message_of, parse_log, same, shown, slug
 from agents.workspace.git import Git
 from agents.workspace.paths import remove_tree, without_repositories
 from agents.workspace.repository import Repository
@@ -206,7 +206,7 @@ class Workspace:
         rows = [row.split("\t", 2) for row in out.split("\0") if row]
         return CodeChange(
             commit=after,
-            files=[path for _, _, path in rows],
+            files=[shown(path) for _, _, path in rows],
             insertions=sum(int(added) for added, _, _ in rows if added.isdecimal()),
             deletions=sum(int(removed) for _, removed, _ in rows if removed.isdecimal()),
         )
@@ -215,7 +215,7 @@ class Workspace:
         """Return the files that differ between two commits, each with A, M, D or T; a renamed one is a D and an A."""
         out = await self.git("diff", "--name-status", "-z", *_PLAINLY, before, after)
         parts = out.split("\0")
-        return [(path, kind[0]) for kind, path in zip(parts[::2], parts[1::2], strict=False)]
+        return [(shown(path), kind[0]) for kind, path in zip(parts[::2], parts[1::2], strict=False)]
 
     async def authors(self) -> set[str]:
         """Return the ids of the members who have committed on the branch."""
@@ -272,7 +272,8 @@ class Workspace:
         since = parse_log(await self.git("log", f"--format={FORMAT}", f"{copy.base}..{head}", "--", *files))
         members = dict.fromkeys(one.member_id or one.author for one in since)
         own = await self.git("diff", *_PLAINLY, copy.base, tree, "--", *files)
-        return Conflict(files, list(members), head, own)
+        told = own.encode("utf-8", "replace").decode()
+        return Conflict([shown(file) for file in files], list(members), head, told)
 
 
 _PLAINLY = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=all")
@@ -301,6 +302,9 @@ async def _own_git_dir(git: Git, repository: Repository) -> None:
     if not (git.git_dir / "HEAD").exists():
         await asyncio.to_thread(git.git_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
         await git("init", "--quiet", "--bare", "--template=", f"--object-format={repository.object_format}")
+    status, shared, _ = await repository.refs.attempt("config", "--get", "core.sharedRepository")
+    if status == 0:  # others write to the same objects, and have to be able to go on doing so
+        await git("config", "core.sharedRepository", shared.strip())
     await asyncio.to_thread(_configure, git.git_dir, repository.common)
 
 

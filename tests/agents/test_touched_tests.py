@@ -37,6 +37,8 @@ OTHERS = [
     "greatest.go",
     "testimonials/page.html",
     "inspect.py",
+    "src/features/login.tsx",
+    "src/integration/client.py",
     "README.md",
 ]
 

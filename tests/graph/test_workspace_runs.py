@@ -1,6 +1,7 @@
 """Executions that work in a real repository: what is committed, reviewed and tested, and what becomes of conflicts."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -168,6 +169,49 @@ async def test_without_a_test_command_a_human_is_asked_and_believed(
     await orchestrator.answer(execution_id, summary["gates"][0]["id"], decision="approve")
     summary = await orchestrator.run(execution_id)
     assert (summary["status"], summary["result"]["workspace"]["tests"]) == ("completed", None)
+
+
+async def test_what_a_human_finds_wrong_goes_back(database: Database, store: Store, top: Path) -> None:
+    stored = await store(database, TASK)
+    agents = all_roles(mends)
+    orchestrator = TaskOrchestrator(database=database, settings=RunSettings(workspace=str(top)), agents=agents)
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    summary = await orchestrator.run(execution_id)
+    await orchestrator.answer(execution_id, summary["gates"][0]["id"], text="the total of nothing is wrong")
+    await orchestrator.run(execution_id)
+    again = [brief for agent in agents.values() for brief in agent.briefs if brief.attempt == 2]
+    assert again
+    assert {one.message for brief in again for one in brief.findings} == {
+        "a human has tested it: the total of nothing is wrong"
+    }
+
+
+async def test_a_test_command_that_is_not_there_is_nobodys_failure(database: Database, store: Store, top: Path) -> None:
+    stored = await store(database, TASK)
+    settings = RunSettings(workspace=str(top), test_command="./no-such-program --all")
+    orchestrator = TaskOrchestrator(database=database, settings=settings, agents=all_roles(mends))
+    async with database.session() as db:
+        execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
+    with pytest.raises(ConfigurationError, match=r"cannot be run: .* there is no program './no-such-program'"):
+        await orchestrator.run(execution_id)
+    orchestrator = TaskOrchestrator(
+        database=database, settings=RunSettings(test_command=TESTS), agents=all_roles(mends)
+    )
+    assert (await orchestrator.run(execution_id))["status"] == "completed"
+
+
+async def test_a_file_whose_name_is_no_text_does_no_harm(database: Database, store: Store, top: Path) -> None:
+    async def odd(brief: Brief) -> Outcome:
+        hands: Any = surroundings().hands
+        await hands.list()
+        (hands.copy.folder / os.fsdecode(b"odd-\xff")).write_bytes(brief.subtask.id.encode())
+        return await mends(brief)
+
+    summary = await run(database, store, top, all_roles(odd), on_failure="ask")
+    assert summary["status"] in {"completed", "blocked"}  # everybody writes the same file, so that conflicts are many
+    changed = [one["deliverable"]["change"] for one in summary["subtasks"] if one["deliverable"]]
+    assert "odd-\\udcff" in {file for change in changed if change for file in change["files"]}
 
 
 async def test_a_criterion_without_evidence_is_not_met(database: Database, store: Store, top: Path) -> None:

@@ -14,6 +14,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from .family import beyond, descendants, set_limits
@@ -58,18 +59,19 @@ def run(spec: dict[str, Any]) -> dict[str, Any]:
     ready, go = os.pipe()
     if spec["mode"] == "namespaces":
         enter_user_namespace()
-    child = os.fork()
-    if child == 0:
+    pid = os.fork()
+    if pid == 0:
         guarded(says, lambda: begin(spec, says, ready, go))
     os.close(says)
     os.close(ready)
     os.write(go, b"g")
+    child = Child(pid)
     reason = watch(child, spec["limits"])
-    status = end(child)
+    end(child, pid)
     trouble = os.read(said, 4096).decode(errors="replace")
     if trouble:
         raise Trouble(trouble)
-    return {"status": status, "reason": reason}
+    return {"status": child.status, "reason": reason}
 
 
 def guarded(says: int, act: Callable[[], None]) -> NoReturn:
@@ -132,59 +134,56 @@ def be_program(spec: dict[str, Any], says: int) -> None:
         raise Trouble(f"{command[0]!r} cannot be run: {error.strerror}") from None
 
 
-def watch(child: int, limits: dict[str, Any]) -> str | None:
+class Child:
+    """The process that this one has started: the program, or the first one of its namespace."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status = 0
+
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, and remember how."""
+        if self.pid and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            code = os.waitstatus_to_exitcode(ended[1])
+            self.pid, self.status = 0, code if code >= 0 else 128 - code
+        return not self.pid
+
+
+def watch(child: Child, limits: dict[str, Any]) -> str | None:
     """Wait for the end of the program; return why it was not let come to one by itself, where that is so."""
     until = time.monotonic() + limits["time_s"]
     poll = select.poll()
     poll.register(0, select.POLLIN | select.POLLHUP)
-    try:
-        child_file = os.pidfd_open(child)
-        poll.register(child_file, select.POLLIN)
-    except (AttributeError, OSError):  # not Linux
-        child_file = -1
+    if hasattr(os, "pidfd_open"):  # on Linux its end is heard at once, elsewhere at the next look
+        poll.register(os.pidfd_open(child.pid), select.POLLIN)
     while True:
         for file, _ in poll.poll(LOOK_S * 1000):
             if file == 0 and not os.read(0, 4096):
                 return "unwanted"
-        if has_ended(child):
+        if child.has_ended():
             return None
         if time.monotonic() > until:
             return "time"
-        if over := beyond(child, limits):
+        if over := beyond(child.pid, limits):
             return over
 
 
-def has_ended(child: int) -> bool:
-    """Tell whether a child has ended, leaving it to be waited for."""
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+def end(child: Child, group: int) -> None:
+    """Kill all that is left, until nothing is.
 
-
-def end(child: int) -> int:
-    """Kill all that is left, and return the program's exit status: 128 and the signal where one ended it."""
-    # a namespace ends with its first process; elsewhere, orphans have come to this one, whatever session they are in
-    for _ in range(200):
-        family = [pid for pid in descendants(os.getpid()) if pid != os.getpid()]
-        others = [pid for pid in family if pid != child or not has_ended(child)]
-        for pid in others:
-            try:
+    A namespace ends with its first process. Elsewhere orphans have come to this one, whatever session they are in;
+    where a system knows no such thing, those go that have stayed in the program's group.
+    """
+    with suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
+    for _ in range(500):
+        family = descendants(os.getpid())[1:]
+        for pid in family:
+            with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
-        if not reaped(child) and not others:
-            break
+            if pid != child.pid:
+                with suppress(OSError):
+                    os.waitpid(pid, os.WNOHANG)
+        if child.has_ended() and not family:
+            return
         time.sleep(0.01)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
-
-
-def reaped(child: int) -> bool:
-    """Take leave of orphans that have ended; tells whether there were any."""
-    found = False
-    for pid in descendants(os.getpid()):
-        if pid not in {child, os.getpid()}:
-            try:
-                found = os.waitpid(pid, os.WNOHANG)[0] != 0 or found
-            except OSError:
-                continue
-    return found
