@@ -19,7 +19,7 @@ ifneq ($(CURDIR),$(shell cat $(VENV)/.folder 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-memory bench-schedules growth corpus analysis-score notify model studio clean
+.PHONY: help setup run test test-slow test-all crash lint types layers check bench bench-memory bench-schedules growth corpus analysis-score notify model demo-model studio clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | \
@@ -78,6 +78,10 @@ analysis-score: $(VENV)/.base ## score how well the rules tell bugs, features an
 notify: $(VENV)/.notify ## install what notifications need
 
 model: $(VENV)/.model ## install what model-backed agents need, with the client of OpenAI-compatible providers
+
+demo-model: $(VENV)/.model ## have a model work in a small repository of its own; MODEL=openai:name, the key in the environment
+	@$(if $(MODEL),,$(error which model? make demo-model MODEL=openai:gpt-5, with its key in the environment))
+	@$(BIN)/python notebooks/demo_model.py $(MODEL) $(ARGS)
 
 studio: $(VENV)/.studio ## serve the graph for LangGraph Studio on 127.0.0.1; PORT=number for another port
 	@$(QUIET) $(BIN)/langgraph dev --host 127.0.0.1 --port $(PORT) --no-browser --no-reload

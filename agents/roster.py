@@ -1,4 +1,4 @@
-"""Who plays which role: the rule-based agents, with the user's own in the places that they were given for."""
+"""Who plays which role: the rule-based agents, models in their place, the user's own where they were given."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,23 +16,26 @@ OwnAgent = RoleAgent | Runnable[Any, Any]
 
 
 class Roster:
-    """The agents of a run by role.
+    """The agents of a run by role: the rules, those with a model behind them where there are any, and the user's own.
 
     An own agent needs ``work``, or is a Runnable. The judgements that its role makes are taken from it if it has them
-    all, and stay rule-based if it has none; one that has some of them is refused, since nobody could tell whose word
+    all, and stay ours if it has none; one that has some of them is refused, since nobody could tell whose word
     counts.
     """
 
-    def __init__(self, agents: Mapping[Role, OwnAgent] | None = None) -> None:
-        rules: dict[Role, Any] = dict(rule_based_agents())
+    def __init__(
+        self, agents: Mapping[Role, OwnAgent] | None = None, models: Mapping[Role, RoleAgent] | None = None
+    ) -> None:
+        ours: dict[Role, Any] = rule_based_agents() | dict(models or {})
         own: dict[Role, Any] = {one: _at_work(one, agent) for one, agent in _by_role(agents or {})}
-        self._agents: dict[Role, RoleAgent] = rules | own
+        self._agents: dict[Role, RoleAgent] = ours | own
         self.foreign = sorted(own)
+        self.thinking = sorted((models or {}).keys() - own.keys())
         chosen = self._agents
         pm, lead, tester = Role.PROJECT_MANAGER, Role.TECH_LEAD, Role.TESTER
-        self.project_manager: ProjectManager = _judge(ProjectManager, chosen[pm], rules[pm])
-        self.tech_lead: TechLead = _judge(TechLead, chosen[lead], rules[lead])
-        self.tester: Tester = _judge(Tester, chosen[tester], rules[tester])
+        self.project_manager: ProjectManager = _judge(ProjectManager, chosen[pm], ours[pm])
+        self.tech_lead: TechLead = _judge(TechLead, chosen[lead], ours[lead])
+        self.tester: Tester = _judge(Tester, chosen[tester], ours[tester])
 
     def of(self, role: Role) -> RoleAgent:
         """Return the agent that works in the role."""
@@ -64,13 +67,13 @@ def _at_work(role: Role, agent: Any) -> Any:
     )
 
 
-def _judge(protocol: type[Any], agent: Any, rules: Any) -> Any:
+def _judge(protocol: type[Any], agent: Any, ours: Any) -> Any:
     judgements = sorted(set(vars(protocol)) - set(vars(RoleAgent)) - {"_abc_impl"})
     names = [name for name in judgements if not name.startswith("_")]
     lacking = [name for name in names if not callable(getattr(agent, name, None))]
     if lacking and len(lacking) < len(names):
         raise ConfigurationError(
-            f"the agent given for {rules.role.value} judges by halves: it has no {', '.join(lacking)}",
+            f"the agent given for {ours.role.value} judges by halves: it has no {', '.join(lacking)}",
             hint=f"give it all of {', '.join(names)}, or none of them",
         )
-    return rules if lacking else agent
+    return ours if lacking else agent

@@ -159,9 +159,16 @@ class EffectInDoubt(SquadError):
 
 
 class BudgetSpent(SquadError):
-    """The execution has used up what it may spend on models; an agent lets it pass, and a human may top it up."""
+    """The execution has used up what it may spend on models; an agent lets it pass, and a human may top it up.
+
+    ``unit`` is tokens or money; ``allowed`` is what it may take by now, and ``limit`` what it might at the beginning.
+    """
 
     code = "budget_spent"
+
+    def __init__(self, unit: str, taken: float, allowed: float, limit: float) -> None:
+        self.unit, self.taken, self.allowed, self.limit = unit, taken, allowed, limit
+        super().__init__(f"the models have taken {taken:,.10g} of {allowed:,.10g} {unit}")
 
 
 class HandsRefused(SquadError):

@@ -6,17 +6,22 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
-from delegation import AgentFailed, EffectInDoubt, GateKind, NewGate
+from delegation import AgentFailed, BudgetSpent, EffectInDoubt, GateKind, NewGate
 from graph.asking import doubt_gate
+from graph.budget import budget_gate
 from graph.context import RunSettings
 from graph.lifecycle import WorkflowState
-from graph.outside import scope_of
+from graph.outside import carried_on, scope_of
 from graph.services import Services
 from graph.state import WorkingState
 from graph.step import Decided, Step, open_step
 from persistence import Effects
 
-__all__ = ["Act", "decided", "on_failure", "run_step"]
+__all__ = ["FAILURES", "Act", "decided", "on_failure", "run_step"]
+
+FAILURES = (AgentFailed, EffectInDoubt, BudgetSpent)
+"""What an agent may fail a step by, and the step goes on from; see :func:`on_failure`."""
+
 
 Act = Callable[[Step], Awaitable[Decided]]
 
@@ -41,15 +46,19 @@ async def decided(step: Step, act: Act) -> Decided:
     """Return what the act decides, or what follows where an agent fails it."""
     try:
         return await act(step)
-    except (AgentFailed, EffectInDoubt) as failure:
+    except FAILURES as failure:
         return on_failure(step, failure)
 
 
-def on_failure(step: Step, failure: AgentFailed | EffectInDoubt) -> Decided:
+def on_failure(step: Step, failure: AgentFailed | EffectInDoubt | BudgetSpent) -> Decided:
     """Return what follows where an agent fails a step: the task fails or, as the run chose, a human is asked.
 
-    An outside effect in doubt always is a question to a human.
+    An outside effect in doubt always is a question to a human, and so is a budget that is spent: what models have
+    answered until then is kept for the step that goes on after the answer.
     """
+    if isinstance(failure, BudgetSpent):
+        effects = Effects(gates=[budget_gate(failure, next_state=step.node)], carried=carried_on(step))
+        return Decided(to_state=WorkflowState.BLOCKED, reason=failure.message, effects=effects)
     if isinstance(failure, EffectInDoubt):
         gate = doubt_gate(scope_of(step.node, step.round), failure, next_state=step.node)
     elif step.settings.on_failure == "fail":

@@ -20,6 +20,7 @@ from delegation import (
     check_plan,
     digest_of,
 )
+from graph.budget import check_grant
 from graph.lifecycle import VALID_TRANSITIONS, WorkflowState, check_move
 
 __all__ = [
@@ -176,6 +177,7 @@ def check_decision(gate: Gate, answer: Answer) -> None:
         raise GateError("the decision edit needs a plan", hint="take the gate's metadata.plan, and change it")
     if answer.plan is not None and answer.decision != Decision.EDIT:
         raise GateError("a plan goes with the decision edit")
+    check_grant(gate, answer)
     if gate.kind == GateKind.APPROVAL and answer.decision == Decision.REJECT and answer.next_state in _PAST_PLANNING:
         raise GateError(
             f"a plan that is rejected cannot be worked, so it cannot go on in {answer.next_state!r}",

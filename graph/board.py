@@ -10,8 +10,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 from sqlalchemy import Connection
 
-from delegation import AgentFailed, Board, EffectInDoubt, Plan, Role
-from graph.acting import decided, on_failure
+from delegation import Board, BudgetSpent, Plan, Role
+from graph.acting import FAILURES, decided, on_failure
 from graph.approving import ask_for_approval, is_approved
 from graph.board_facts import BoardFacts, read_board
 from graph.board_rules import rules_of
@@ -83,7 +83,7 @@ class BoardNodes:
             step.drive.work = None
             try:
                 return await self._opened(step, state)
-            except (AgentFailed, EffectInDoubt) as failure:
+            except FAILURES as failure:
                 return await step.commit(on_failure(step, failure)) | {"team": []}
 
     async def _opened(self, step: Step, state: BoardState) -> dict[str, Any]:
@@ -135,9 +135,14 @@ class BoardNodes:
         if recorded is not None:
             return recorded
         epoch, trouble = self._services.boards.troubles.pop(step.execution_id, (None, None))
-        if trouble and epoch == step.drive.epoch:  # an earlier drive has failed for its own
+        if epoch != step.drive.epoch:  # an earlier drive has failed for its own
+            trouble = None
+        spent = trouble if isinstance(trouble, BudgetSpent) else None
+        if trouble and not spent:
             raise trouble
         with step.at_work():
+            if spent:
+                return await step.commit(on_failure(step, spent))
             facts = await self._facts(step)
             if facts.asked:
                 if (moved := await honour_requests(step)) is not None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from agents import Brief
 from agents.workspace import CopyHands
 from delegation import (
+    BudgetSpent,
     EffectInDoubt,
     ExecutionBusy,
     Message,
@@ -105,6 +106,9 @@ class MemberAtWork:
                 await self._one(subtask)
         except MovedOn as moved:  # nobody works what cannot be stored; the driver looks whether it may go on
             await self.board.close(elsewhere(self.step, moved))
+        except BudgetSpent as spent:  # whoever comes next would meet it as well, so a human is asked, once
+            self.board.give_back(subtask.id)
+            await self.board.close(spent)
         except asyncio.CancelledError:
             self.board.give_back(subtask.id)
             if not self.board.was_let_go(subtask.id):
@@ -119,7 +123,7 @@ class MemberAtWork:
         started_at = self.board.at_work[subtask.id].since
         await self._tell(subtask, "in_progress")
         turn = self.board.facts.turns(subtask.id) + 1
-        outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]))
+        outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]), piece=f"{subtask.id}/{turn}")
         asking = self._asking(subtask, turn, outside)
         outcome = await self._act(subtask, outside, asking)
         if outcome.status != OutcomeStatus.DONE and is_cancelled():
@@ -183,7 +187,7 @@ class MemberAtWork:
 
     async def _act(self, subtask: Subtask, outside: Outside, asking: AskingAround) -> Outcome:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
-        agent = self.step.services.roster.of(self.member.role)
+        agent = self.step.roster.of(self.member.role)
 
         async def work(brief: Brief) -> Any:
             asking.begin()
@@ -202,6 +206,8 @@ class MemberAtWork:
             if doubt := outside.doubt:
                 return in_doubt(doubt)
             return failed(f"the agent was cancelled by something of its own: {error}")
+        except BudgetSpent:
+            raise
         except Exception as error:  # noqa: BLE001 - any failure of an agent is its subtask's, and no more than that
             if doubt := outside.doubt:
                 return in_doubt(doubt)

@@ -17,7 +17,8 @@ from delegation import InvalidTransition, Role
 from graph.acting import Act, run_step
 from graph.blocked import wait_for_a_human
 from graph.board import build_board_graph
-from graph.context import RunSettings
+from graph.brains import Model
+from graph.context import RunSettings, settings_from
 from graph.ending import end_execution
 from graph.engine import WorkflowEngine
 from graph.fingerprint import Migration, fingerprint_of
@@ -42,6 +43,7 @@ def build_graph(
     url: str | None = None,
     migrations: Iterable[Migration] = (),
     embeddings: Embeddings | None = None,
+    model: Model | None = None,
 ) -> SquadGraph:
     """Build and compile the graph; nothing is opened before its first node runs.
 
@@ -52,6 +54,7 @@ def build_graph(
         agents: agents of your own by role; a compiled graph or other Runnable will do.
         migrations: named ways by which an execution may go on that began under another definition.
         embeddings: find a squad's similar past tasks by what they mean, besides their words; any of LangChain's.
+        model: the brain of runs whose context chooses none; see :class:`TaskOrchestrator`.
         url: a URL or a path; None is ``SQUAD_DATABASE_URL``, else the embedded default in ``.squad/``.
     """
     if database is None and url is None:  # read when the graph is built: a node never looks at the environment
@@ -63,7 +66,10 @@ def build_graph(
         agents=agents,
         migrations=migrations,
         embeddings=embeddings,
+        model=model,
     )
+    services.defaults = services.brains.chosen
+    services.brains.check(settings_from(services.defaults))
     if checkpointer is None and database is not None:
         checkpointer = database.checkpointer
     return assemble(services, checkpointer)
@@ -81,7 +87,7 @@ def assemble(services: Services, checkpointer: BaseCheckpointSaver[Any] | None) 
             builder.add_edge(state.value, END)
     builder.add_edge(START, WorkflowState.PENDING.value)
     graph = builder.compile(checkpointer=checkpointer, name="squad")
-    services.fingerprint = cache(partial(fingerprint_of, graph, services.roster.foreign))
+    services.fingerprint = cache(partial(fingerprint_of, graph, services.brains.foreign))
     return graph
 
 

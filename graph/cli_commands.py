@@ -14,6 +14,7 @@ from delegation import DatabaseError, ExecutionBusy, InputError, Task
 from graph.cli_agents import agents_at
 from graph.cli_changes import changes_of
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
+from graph.cli_models import model_settings
 from graph.cli_output import Reply, screen, show_log, show_pruned, show_rows
 from graph.cli_signals import Interrupted, Interrupts
 from graph.cli_storing import store_execution, store_task
@@ -73,7 +74,7 @@ def _settings(args: Namespace) -> RunSettings:
     """Return the settings that a command drives with: what was typed, and the defaults."""
     typed = {"approval": getattr(args, "approval", None), "drain_grace_s": getattr(args, "grace", None)}
     typed |= typed_workspace(args)
-    return settings_from({name: value for name, value in typed.items() if value is not None})
+    return settings_from({name: value for name, value in typed.items() if value is not None} | model_settings(args))
 
 
 def _orchestrator(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from graph.cli_changes import are_none, declare_changes
+from graph.cli_models import declare_models
 from graph.cli_workspace import USAGE, declare_workspace
 from graph.durations import seconds_of
 
@@ -59,6 +60,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "--approval", choices=["none", "pm", "human"], help="who approves the plan and its assignments; default: pm"
     )
     declare_workspace(parser)
+    declare_models(parser)
     _driving(parser)
 
 
@@ -84,6 +86,7 @@ def _resume(parser: argparse.ArgumentParser) -> None:
     _execution(parser)
     _migrate(parser)
     declare_workspace(parser)
+    declare_models(parser)
     _driving(parser)
 
 

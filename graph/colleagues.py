@@ -119,7 +119,7 @@ class AskingAround:
 
     async def _answer(self, member: SquadMember, question: str, question_id: str) -> Reply | None:
         """Have one member answer; whatever goes wrong with that is no answer."""
-        answering: Any = getattr(self.step.services.roster.of(member.role), "answer", None)
+        answering: Any = getattr(self.step.roster.of(member.role), "answer", None)
         if not callable(answering):
             return None
         limit = self.step.settings.model_copy(update={"subtask_timeout_s": self.step.settings.ask_timeout_s})

@@ -12,10 +12,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from agents import Colleagues, RoleAgent, Surroundings, surrounded
 from agents.workspace import CopyHands
-from delegation import AgentFailed, EffectInDoubt
+from delegation import AgentFailed, BudgetSpent, EffectInDoubt
 from graph.apart import apart
 from graph.context import RunSettings
 from graph.hands import judging
+from graph.kept_answers import KeptAnswers
 from graph.masking import masked
 from graph.outside import Outside, scope_of
 from graph.recalling import memory_of, recalling
@@ -81,6 +82,7 @@ async def called(
     Raises:
         Late: all tries together took longer than the time limit.
         EffectInDoubt: an effect of its is in doubt, whatever the agent itself made of that.
+        BudgetSpent: its model was not called, since nothing is left of the budget; whatever it made of that.
     """
 
     async def once() -> T:
@@ -93,16 +95,19 @@ async def called(
 
     memory = memory_of(outside)
     context = recalling(outside, agent, given)
-    around = Surroundings(effects=outside, hands=hands, colleagues=colleagues, context=context, memory=memory)
+    answers = KeptAnswers(outside.step, outside.piece)
+    around = Surroundings(
+        effects=outside, answers=answers, hands=hands, colleagues=colleagues, context=context, memory=memory
+    )
     try:
         with surrounded(around), apart(outside.scope, memory):
             found: T = await _within(settings.subtask_timeout_s, _persistently(settings, once))
     except Exception as error:
-        if outside.doubt:
-            raise outside.doubt from error
+        if hidden := outside.doubt or answers.spent:
+            raise hidden from error
         raise
-    if outside.doubt:
-        raise outside.doubt
+    if hidden := outside.doubt or answers.spent:
+        raise hidden
     return found
 
 
@@ -144,6 +149,7 @@ async def consult(
     Raises:
         AgentFailed: it raised, was late, or gave back something else than ``returns``.
         EffectInDoubt: an outside effect of its was begun before, and nobody knows whether it happened.
+        BudgetSpent: nothing is left of what its model may take.
     """
     who = f"{agent.role}'s {judgement}"
     judge = getattr(agent, judgement)
@@ -163,7 +169,7 @@ async def _judged(
     outside = Outside(step, scope_of(step.node, step.round))
     try:
         return await called(step.settings, outside, judge, *given, hands=hands)
-    except EffectInDoubt:
+    except (EffectInDoubt, BudgetSpent):
         raise
     except asyncio.CancelledError as error:
         if is_cancelled():

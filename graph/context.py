@@ -7,13 +7,25 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from delegation import ConfigurationError
+from delegation import ConfigurationError, Role
 
-__all__ = ["RunSettings", "chosen_settings", "settings_from"]
+__all__ = ["RULES", "Price", "RunSettings", "chosen_settings", "settings_from"]
+
+RULES = "rules"
+"""The brain that needs no model."""
 
 
 YEAR_S = 31_536_000.0
 """The longest time that a setting may be, in seconds."""
+
+
+class Price(BaseModel):
+    """What a million tokens of a model cost, in any one currency."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(ge=0, le=1e6, allow_inf_nan=False)
+    output: float = Field(ge=0, le=1e6, allow_inf_nan=False)
 
 
 class RunSettings(BaseModel):
@@ -100,6 +112,37 @@ class RunSettings(BaseModel):
         default="wait",
         description="What counts where nobody has answered by the deadline: wait leaves the question open, go_on "
         "approves or lets the squad decide, give_up ends the task as failed.",
+    )
+    model: str = Field(
+        default=RULES,
+        min_length=1,
+        max_length=200,
+        description="The brain behind the roles: rules, or provider:model, such as openai:gpt-5 or ollama:qwen3.",
+    )
+    models: dict[Role, str] = Field(default={}, description="Other brains for some of the roles, by role.")
+    max_model_calls: int = Field(
+        default=60, ge=1, le=10_000, description="How often the work on one subtask may call its model."
+    )
+    max_tool_calls: int = Field(
+        default=200, ge=1, le=100_000, description="How often the work on one subtask may use a tool."
+    )
+    max_subtask_tokens: int | None = Field(
+        default=None, ge=1, description="How many tokens the work on one subtask may take; empty: any number."
+    )
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many tokens, read and written, the models of an execution may take before a human is asked; "
+        "empty: any number.",
+    )
+    max_cost: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="What the models of an execution may cost before a human is asked; empty: anything.",
+    )
+    prices: dict[str, Price] = Field(
+        default={}, description="What a million tokens cost, by model: by its name here, or after the colon."
     )
     workspace: str | None = Field(
         default=None, description="The folder of the git repository that is worked in; empty: no code is written."

@@ -13,6 +13,7 @@ from uuid import UUID
 from delegation import ALLOWED_DECISIONS, Answer, Decision, Gate, GateKind, InputError, NewGate
 from graph.answers import BY_DEADLINE, check_decision, read_answer
 from graph.asking import is_doubt
+from graph.budget import is_budget
 from graph.context import RunSettings
 from graph.lifecycle import WorkflowState
 from persistence import utc_now
@@ -58,8 +59,12 @@ def with_settings(gate: NewGate, settings: RunSettings) -> NewGate:
     now, after = utc_now(), settings.gate_deadline_s
     terms: dict[str, Any] = {}
     if after is not None:
-        # whether something outside happened is seen by looking, and never decided by time
-        choice = "wait" if is_doubt(gate) and settings.gate_default == "go_on" else settings.gate_default
+        # whether something outside happened is seen by looking, and whether more is spent is said by somebody
+        choice = (
+            "wait"
+            if (is_doubt(gate) or is_budget(gate)) and settings.gate_default == "go_on"
+            else settings.gate_default
+        )
         terms |= {"deadline": _later(now, after), "default_answer": _default(gate.kind, choice)}
     if settings.gate_reminder_s is not None and (after is None or settings.gate_reminder_s < after):
         terms["remind_at"] = _later(now, settings.gate_reminder_s)

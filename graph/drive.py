@@ -14,7 +14,7 @@ from langgraph.runtime import RunControl
 from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, Plan
-from graph.context import RunSettings
+from graph.context import RULES, RunSettings
 from graph.control import DriveControl
 from graph.events import Event
 from graph.lifecycle import FINAL_STATES, WorkflowState
@@ -128,6 +128,7 @@ class Drives:
         Raises:
             ExecutionBusy: somebody else drives it, in this process or another.
             DefinitionChanged: it began under another definition.
+            ConfigurationError: a model that the settings name cannot be had.
             NotFound: there is no such execution.
         """
         held = self._drives.get(execution_id)
@@ -142,6 +143,7 @@ class Drives:
         self._starting.add(execution_id)
         try:
             epoch, settings, facts, log = await self._taken(execution_id, terms)
+            await self._checked(execution_id, epoch, terms, settings)
         finally:
             self._starting.discard(execution_id)
         had_plan = log.row.plan is not None
@@ -152,6 +154,16 @@ class Drives:
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name="squad-lease-keeper")
         return drive
+
+    async def _checked(self, execution_id: UUID, epoch: int, terms: Terms, settings: RunSettings) -> None:
+        """Give the lease back where nothing could run under the settings; a model is loaded in a thread."""
+        if settings.model == RULES and not settings.models:
+            return
+        try:
+            await asyncio.to_thread(terms.check, settings)
+        except BaseException:
+            await self.database.write(lambda connection: lease.release(connection, execution_id, epoch))
+            raise
 
     async def _taken(self, execution_id: UUID, terms: Terms) -> _Taken:
         """Take the lease; one that is taken for a caller who is cancelled meanwhile is given back."""

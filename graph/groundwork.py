@@ -59,7 +59,7 @@ class Groundwork:
 
     async def analyze(self) -> Requirements:
         """Have the project manager analyse the task, with the tech lead."""
-        task, roster = self.step.facts.task, self.step.services.roster
+        task, roster = self.step.facts.task, self.step.roster
         found = await consult(self.step, roster.project_manager, "analyze", task, returns=Requirements)
         requirements = await consult(self.step, roster.tech_lead, "assess", task, found, returns=Requirements)
         self.effects.log(
@@ -71,7 +71,7 @@ class Groundwork:
 
     async def make_plan(self) -> Plan:
         """Have the task broken down, estimated by the tech lead, and its tests planned by the tester."""
-        requirements, roster = await self.requirements(), self.step.services.roster
+        requirements, roster = await self.requirements(), self.step.roster
         task = self.step.facts.task
         plan = await consult(self.step, roster.project_manager, "break_down", task, requirements, returns=Plan)
         plan = await consult(self.step, roster.tech_lead, "estimate", plan, requirements, returns=Plan)
@@ -88,7 +88,7 @@ class Groundwork:
 
     async def plan_tests(self) -> None:
         """Have tests planned for a plan that came without."""
-        plan, requirements, tester = await self.plan(), await self.requirements(), self.step.services.roster.tester
+        plan, requirements, tester = await self.plan(), await self.requirements(), self.step.roster.tester
         self._keep("plan", await consult(self.step, tester, "plan_tests", plan, requirements, returns=Plan))
 
     async def delegate(self, *, waits: bool = False) -> Approval:
@@ -116,7 +116,7 @@ class Groundwork:
     async def _approval(self, proposal: Schedule, plan: Plan, members: list[SquadMember]) -> Approval:
         if self.step.settings.approval == "none":
             return Approval(approved=True, reasons=["nobody was to approve it"], schedule=proposal)
-        manager = self.step.services.roster.project_manager
+        manager = self.step.roster.project_manager
         return await consult(self.step, manager, "approve", proposal, plan, members, returns=Approval)
 
     def _keep(self, name: str, value: T) -> T:

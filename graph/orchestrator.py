@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from agents import ContextManager, MessageBus, OwnAgent
 from delegation import ConfigurationError, Role
+from graph.brains import Model
+from graph.budget import told_spending
 from graph.build import assemble
-from graph.context import RunSettings, chosen_settings
+from graph.context import RunSettings, chosen_settings, settings_from
 from graph.driver import Driver
 from graph.engine import Planned, WorkflowEngine
 from graph.fingerprint import Migration
@@ -50,7 +52,9 @@ class TaskOrchestrator(Steering):
         database: an open database; without one, that of the first ``db`` that a method is given.
         workflow_engine: an engine with registered actions.
         agents: agents of your own by role; a compiled graph or other Runnable will do.
-        model: the brain behind the roles; only ``rules`` so far.
+        model: the brain behind the roles: ``rules``, a name such as ``openai:gpt-5``, any LangChain chat model, or
+            these by role. Left out, it is what an execution has had so far, and the rules for a new one. An execution
+            that was given a model as an object can only go on where it is given one again.
         settings: what runs may choose; see :class:`RunSettings`. An execution keeps them for later runs, and one that
             a later run chooses replaces the one that was kept.
         migrations: named ways by which an execution may go on that began under another definition.
@@ -71,14 +75,12 @@ class TaskOrchestrator(Steering):
         database: Database | None = None,
         workflow_engine: WorkflowEngine | None = None,
         agents: Mapping[Role, OwnAgent] | None = None,
-        model: str = "rules",
+        model: Model | None = None,
         settings: RunSettings | None = None,
         migrations: Iterable[Migration] = (),
         notify: Mapping[str, str] | Sinks | None = None,
         embeddings: Embeddings | None = None,
     ) -> None:
-        if model != "rules":
-            raise ConfigurationError(f"the model {model!r} is not known", hint="the only one so far is 'rules'")
         self.message_bus = message_bus or MessageBus()
         if context_manager and embeddings:
             raise ConfigurationError(
@@ -86,14 +88,17 @@ class TaskOrchestrator(Steering):
             )
         self.context_manager = context_manager or ContextManager(embeddings=embeddings)
         self.workflow_engine = workflow_engine or WorkflowEngine()
-        self.settings = settings or RunSettings()
         self._services = Services(
             engine=self.workflow_engine,
             agents=agents,
             bus=self.message_bus,
             context=self.context_manager,
             migrations=migrations,
+            model=model,
         )
+        brains = self._services.brains
+        self.settings = settings_from((settings or RunSettings()).model_dump(exclude_unset=True) | brains.chosen)
+        brains.check(self.settings)
         self._driver: Driver | None = None
         self._sinks = Sinks.of(notify)
         self._notifier: Notifier | None = None
@@ -150,7 +155,7 @@ class TaskOrchestrator(Steering):
         """Return where the execution stands."""
         found = await self._read(db, load_progress, execution_id)
         row = found["execution"]
-        return {
+        told = {
             "execution_id": row.id,
             "current_state": row.status,
             "state_description": DESCRIPTIONS[as_state(row.status)],
@@ -164,6 +169,7 @@ class TaskOrchestrator(Steering):
             "subtasks_done": found["subtasks_done"],
             "subtasks_total": found["subtasks_total"],
         }
+        return told | told_spending(found["usage"], row.settings)
 
     async def get_execution_summary(
         self, execution_id: UUID | str, *, db: AsyncSession | None = None

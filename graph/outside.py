@@ -14,12 +14,26 @@ from graph.masking import masked
 from graph.step import Step
 from persistence import Intent, begin_intent, end_intent, guard, note_failed_intent, settled
 
-__all__ = ["Outside", "scope_of"]
+__all__ = ["Outside", "carried_on", "piece_of", "scope_of"]
 
 
 def scope_of(what: str, round_: int) -> str:
     """Return what an effect's name is unique within: a state or a subtask, in one round."""
     return f"{what}#{round_}"
+
+
+def piece_of(step: Step) -> str:
+    """Return what a step's own work is known by: a state at one place of the log.
+
+    A step that has been committed is over, and nothing that was kept for it is given again: whoever sends an execution
+    back to a state wants it to be thought over.
+    """
+    return f"{step.node.value}@{step.state['seq']}"
+
+
+def carried_on(step: Step) -> tuple[str, str]:
+    """Return the step, and the one that goes on with its work where it stops for a human's answer: two moves later."""
+    return piece_of(step), f"{step.node.value}@{step.state['seq'] + 2}"
 
 
 @dataclass
@@ -32,7 +46,12 @@ class Outside:
 
     step: Step
     scope: str
+    piece: str = ""
+    """What is kept of the agent's work while it works, such as its models' answers, is kept for; see `piece_of`."""
     doubts: dict[str, EffectInDoubt] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.piece = self.piece or piece_of(self.step)
 
     @property
     def doubt(self) -> EffectInDoubt | None:

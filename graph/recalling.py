@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from agents import Brief, MemberContext, Purpose
 from agents.memory import SquadMemory
 from graph.outside import Outside
-from persistence import Effects, Record, guard, load_record, store_effects
+from persistence import Effects, Record, context_journal, guard, load_record, store_effects
 
 __all__ = ["Recalling", "memory_of", "recalling"]
 
@@ -35,7 +35,7 @@ class Recalling:
     async def __call__(self, *, max_tokens: int = 2_000) -> MemberContext:
         """Return what is known besides the task, which every agent is handed, within the budget; see `Recollection`."""
         step, key = self.outside.step, f"{self.key}:{max_tokens}"
-        journal = f"context:{step.execution_id}"
+        journal = context_journal(step.execution_id, self.outside.piece)
         kept = await step.database.read(lambda connection: load_record(connection, journal, key))
         if kept is not None:
             return MemberContext.model_validate(kept)
@@ -68,9 +68,8 @@ def recalling(outside: Outside, agent: Callable[..., Any], given: tuple[Any, ...
     judgement = getattr(getattr(agent, "func", agent), "__name__", "")
     brief = next((one for one in given if isinstance(one, Brief)), None)
     if brief is None:
-        key = f"{outside.scope}:{outside.step.state['seq']}:{judgement}"
-        return Recalling(outside, key, _PURPOSES.get(judgement, Purpose.ANALYSIS))
-    key = f"{outside.scope}:{brief.attempt}:{len(brief.answers)}:{brief.member.id}"
+        return Recalling(outside, judgement, _PURPOSES.get(judgement, Purpose.ANALYSIS))
+    key = brief.member.id
     if isinstance(question := given[0], str):
         key = f"{key}:{sha256(question.encode('utf-8', 'replace')).hexdigest()[:16]}"
         return Recalling(outside, key, Purpose.IMPLEMENTATION, brief.member.id, question)

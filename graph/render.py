@@ -103,6 +103,10 @@ def _times(summary: Mapping[str, Any], ink: Ink) -> Parts:
     moves = ink.plain(metrics.get("total_transitions", 0))
     table.add_row(Text(f"in all, {moves} transitions"), Text(duration(metrics.get("total_duration_seconds", 0))))
     yield table
+    if metrics.get("model_calls"):
+        cost = f", cost {metrics['cost']:g}" if metrics.get("cost") else ""
+        read, written = metrics.get("input_tokens", 0), metrics.get("output_tokens", 0)
+        yield ink.text(f"models: {metrics['model_calls']} calls, {read:,} tokens read, {written:,} written{cost}")
 
 
 def _deliverables(summary: Mapping[str, Any], ink: Ink) -> Parts:

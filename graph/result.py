@@ -36,14 +36,17 @@ async def workspace_result(workspace: Workspace, run: TestRun | None) -> dict[st
     }
 
 
-def note_on(foreign: Sequence[Role]) -> str:
+def note_on(foreign: Sequence[Role], thinking: Sequence[Role] = ()) -> str:
     """Return who worked: what rule-based agents write is no code; what others did is for their owner to say."""
-    if not foreign:
-        return "The rule-based agents wrote plans and work orders, no code."
-    own = ", ".join(role.value for role in foreign)
-    if len(foreign) == len(Role):
-        return "Own agents worked in every role."
-    return f"Own agents worked as {own}. The rule-based agents of the other roles wrote plans and work orders, no code."
+    others = (("Own agents", foreign), ("Models", thinking))
+    told = [f"{who} worked as {', '.join(role.value for role in roles)}." for who, roles in others if roles]
+    for who, roles in others:
+        if len(roles) == len(Role):
+            return f"{who} worked in every role."
+    if len(foreign) + len(thinking) < len(Role):
+        rest = " of the other roles" if told else ""
+        told.append(f"The rule-based agents{rest} wrote plans and work orders, no code.")
+    return " ".join(told)
 
 
 def result_of(
@@ -53,6 +56,7 @@ def result_of(
     outcomes: Mapping[str, Outcome],
     report: TestReport,
     foreign: Sequence[Role] = (),
+    thinking: Sequence[Role] = (),
 ) -> dict[str, Any]:
     """Return the result of a task that passed its tests, as JSON values."""
     delivered = {
@@ -61,7 +65,7 @@ def result_of(
     done = sum(subtask.id in delivered for subtask in plan.subtasks)
     return {
         "summary": f"{task.title}: {done} of {len(plan.subtasks)} subtasks delivered",
-        "note": note_on(foreign),
+        "note": note_on(foreign, thinking),
         "deliverables": [
             {"subtask_id": subtask.id, "title": deliverable.title, "kind": deliverable.kind}
             for subtask in plan.subtasks

@@ -43,7 +43,7 @@ async def review(step: Step) -> Decided:
     touched = await site.touched_tests() if site else {}
     request = _request(step, reviewer, plan, requirements, work).model_copy(update={"touched_tests": touched})
     ground.effects.messages += _asked(step, request, plan)
-    lead = step.services.roster.tech_lead
+    lead = step.roster.tech_lead
     outcomes = {subtask_id: done.outcome for subtask_id, done in work.items()}
     offered = {"request": request}
     found = await consult(step, lead, "review", plan, requirements, outcomes, returns=Review, offered=offered)

@@ -8,9 +8,10 @@ from uuid import UUID
 from langchain_core.embeddings import Embeddings
 from langgraph.runtime import Runtime
 
-from agents import ContextManager, MessageBus, OwnAgent, Roster
+from agents import ContextManager, MessageBus, OwnAgent
 from delegation import DelegationEngine, Role
-from graph.context import RunSettings
+from graph.brains import Brains, Model
+from graph.context import RunSettings, chosen_settings
 from graph.drive import Drive, Drives
 from graph.engine import WorkflowEngine
 from graph.fingerprint import Fingerprint, Migration
@@ -48,10 +49,13 @@ class Services:
         context: ContextManager | None = None,
         embeddings: Embeddings | None = None,
         migrations: Iterable[Migration] = (),
+        model: Model | None = None,
     ) -> None:
         self.engine = engine or WorkflowEngine()
-        self.roster = Roster(agents)
+        self.brains = Brains(agents, model)
         self.delegation = DelegationEngine()
+        self.defaults: dict[str, Any] = {}
+        """What counts as chosen by a run that chooses nothing else, such as the model that a graph was built with."""
         self.bus = bus
         self.context = context or ContextManager(embeddings=embeddings)
         self.boards = Boards()
@@ -67,7 +71,8 @@ class Services:
 
     def terms(self, context: RunSettings | Mapping[str, Any] | None) -> Terms:
         """Return what a run under this graph brings along: the settings that its caller chose, and the definition."""
-        return Terms(context, self.fingerprint(), self.migrations)
+        chosen = self.defaults | chosen_settings(context) if self.defaults else context
+        return Terms(chosen, self.fingerprint(), self.brains.check, self.migrations)
 
     async def drive_of(self, database: Database, execution_id: UUID, runtime: Runtime[RunSettings]) -> Drive:
         """Return the drive that a graph run belongs to, beginning one where a client runs the bare graph."""

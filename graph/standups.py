@@ -51,7 +51,7 @@ async def hold_standup(step: Step, plan: Plan, outcomes: Mapping[str, Outcome], 
     Raises:
         AgentFailed: it failed to.
     """
-    manager, offered = step.services.roster.project_manager, {"board": status}
+    manager, offered = step.roster.project_manager, {"board": status}
     found = await consult(step, manager, "standup", plan, outcomes, returns=Standup, offered=offered)
     known = {subtask.id for subtask in plan.subtasks}
     actions = [one for one in found.actions if one.subtask_id in known]

@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from sqlalchemy import Row
 
+from agents import Roster
 from delegation import Message, NewGate
 from graph.checkpoints import check_addressed, check_durability, root_checkpoint_id, root_task_id
 from graph.context import RunSettings
@@ -79,6 +80,11 @@ class Step:
     def settings(self) -> RunSettings:
         """The run's settings."""
         return self.drive.settings
+
+    @property
+    def roster(self) -> Roster:
+        """Who plays which role, under the run's settings."""
+        return self.services.brains.roster(self.settings)
 
     @property
     def facts(self) -> Facts:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from graph.budget import told_spending
 from graph.lifecycle import FINAL_STATES, WorkflowState, progress_of
 from graph.metrics import workflow_metrics
 from persistence import Dossier, lease
@@ -31,7 +32,7 @@ def summary_of(dossier: Dossier, *, is_driven: bool | None = None) -> dict[str, 
         "transitions": [transition_json(one) for one in dossier.transitions],
         "subtasks": _subtasks(dossier, is_driven=is_driven),
         "gates": [gate.model_dump(mode="json") for gate in dossier.gates],
-        "metrics": workflow_metrics(history),
+        "metrics": workflow_metrics(history) | told_spending(dossier.usage, row.settings),
         "result": row.result,
         "error_message": row.error_message,
     }

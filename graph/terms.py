@@ -5,7 +5,7 @@ had so far, so that a run which goes on after a crash, or on the command line, a
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,9 @@ class Terms:
 
     settings: Mapping[str, Any] | RunSettings | None
     fingerprint: Fingerprint
+    check: Callable[[RunSettings], object] = lambda _: None
+    """Refuses settings under which nothing could run. It may take a second, and so it is not asked within a
+    transaction."""
     migrations: tuple[Migration, ...] = ()
 
     def agree(self, connection: Connection, row: Row[Any]) -> Agreed:

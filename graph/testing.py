@@ -44,7 +44,7 @@ async def test(step: Step) -> Decided:
     if site is not None and (unready := await _unready(step, ground, site)) is not None:
         return unready
     outcomes = await latest_outcomes(step)
-    report = await consult(step, step.services.roster.tester, "execute", plan, outcomes, returns=TestReport)
+    report = await consult(step, step.roster.tester, "execute", plan, outcomes, returns=TestReport)
     if site is not None:
         run = await _run(site)
         report = with_evidence(report, run, plan, requirements, outcomes)
@@ -55,8 +55,8 @@ async def test(step: Step) -> Decided:
         ground.effects.log("test_run", report.run.told(), **report.run.model_dump(mode="json"))
     if not report.passed:
         return send_back(step, ground, plan, report.findings, text)
-    foreign = step.services.roster.foreign
-    result = result_of(step.facts.task, requirements, plan, outcomes, report, foreign)
+    who = (step.roster.foreign, step.roster.thinking)
+    result = result_of(step.facts.task, requirements, plan, outcomes, report, *who)
     if site is not None:
         result["workspace"] = await workspace_result(site.workspace, report.run)
     ground.effects.columns["result"] = result

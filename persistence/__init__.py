@@ -13,6 +13,7 @@ from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.memory import DatabaseStore
 from persistence.messages import DatabaseMessageStore
+from persistence.model_calls import ModelUsage, context_journal, keep_answer, load_answers, load_usage
 from persistence.moves import Move, MovedOn, apply_move, guard
 from persistence.past_tasks import DatabasePastTasks
 from persistence.prune import free_bytes, held_bytes, open_executions, prunable_threads, prune_threads
@@ -59,6 +60,7 @@ __all__ = [
     "Given",
     "Handover",
     "Intent",
+    "ModelUsage",
     "Move",
     "MovedOn",
     "Record",
@@ -73,6 +75,7 @@ __all__ = [
     "begin_intent",
     "claim_gate",
     "close_request",
+    "context_journal",
     "copy_execution",
     "copy_on_thread",
     "create_execution",
@@ -86,9 +89,11 @@ __all__ = [
     "insert_squad",
     "insert_task",
     "is_idle",
+    "keep_answer",
     "keep_terms",
     "lead_gates_to",
     "lease",
+    "load_answers",
     "load_assignments",
     "load_dossier",
     "load_doubts",
@@ -106,6 +111,7 @@ __all__ = [
     "load_shared",
     "load_transition",
     "load_transitions",
+    "load_usage",
     "load_work",
     "load_workload",
     "mark_started",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Insert, Select, Update, bindparam, func, inse
 
 from delegation import ALLOWED_DECISIONS, Message, NewGate, Outcome
 from persistence.base import Base, table, utc_now
+from persistence.model_calls import carry_on
 from persistence.tables import AssignmentRow, ExecutionRow, GateRow, JournalRow, LogRow, MessageRow, OutcomeRow
 
 __all__ = [
@@ -71,6 +72,8 @@ class Effects:
     gates: list[NewGate] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     record: Record | None = None
+    carried: tuple[str, str] | None = None
+    """Whose kept answers of models go to which step: to the one that goes on where this one stops."""
     asked: bool = False
     """Set by a move: whether callers' requests were waiting when it was made."""
     delta: dict[str, Any] = field(default_factory=dict)
@@ -105,6 +108,8 @@ def store_effects(
     _store_handovers(connection, execution_id, effects.handovers, now)
     _store_work(connection, execution_id, effects.work)
     _store_gates(connection, execution_id, effects.gates, origin_state, now)
+    if effects.carried:
+        carry_on(connection, execution_id, *effects.carried)
     if effects.record:
         values = {"task_id": effects.record.task_id, "key": effects.record.key, "record": effects.record.value}
         _insert_all(connection, JournalRow, [{"execution_id": execution_id, "at": now} | values])

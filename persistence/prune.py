@@ -1,4 +1,4 @@
-"""Giving space back: the checkpoints and the journal of executions that ended long ago.
+"""Giving space back: the checkpoints, the journal and the models' answers of executions that ended long ago.
 
 A thread is pruned whole or not at all, since several executions may be on it and its checkpoints say nothing of whose
 they are. Log, outcomes, messages, gates and everything else that a summary tells is kept, and so are intents: a fork
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Delete,
     Select,
     TableClause,
+    Update,
     case,
     column,
     delete,
@@ -25,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import table as lightweight
 
 from persistence.base import FINAL_STATES, table, utc_now
+from persistence.model_tables import ModelCallRow
 from persistence.tables import ExecutionRow, JournalRow
 
 __all__ = ["delete_checkpoints", "free_bytes", "held_bytes", "open_executions", "prunable_threads", "prune_threads"]
@@ -94,10 +96,12 @@ def _origins_of_open_forks() -> CTE:
     return found.union(forks.join(found, _row.c.id == found.c.id).where(is_fork))
 
 
-def _deletions(thread_ids: Collection[str], executions: Select[tuple[UUID]]) -> list[Delete]:
+def _deletions(thread_ids: Collection[str], executions: Select[tuple[UUID]]) -> list[Delete | Update]:
     saved: list[TableClause] = [_checkpoints, _writes]
-    journal = table(JournalRow)
+    journal, calls = table(JournalRow), table(ModelCallRow)
     return [
         *(delete(one).where(one.c.thread_id.in_(thread_ids)) for one in saved),
         delete(journal).where(journal.c.execution_id.in_(executions)),
+        # no step is made again, so nobody asks for these; what they took is still told
+        update(calls).where(calls.c.execution_id.in_(executions)).values(answer=None),
     ]

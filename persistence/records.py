@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from delegation import Gate, MessageType, NotFound, OutcomeStatus, Squad, Task
 from persistence.base import Base, as_dict, table
+from persistence.model_calls import ModelUsage, load_usage
 from persistence.requests import next_request
 from persistence.services import member_of, task_of
 from persistence.tables import (
@@ -89,6 +90,8 @@ class Dossier:
     assignments: dict[str, Assigned]
     outcomes: Sequence[Row[Any]]
     gates: list[Gate]
+    usage: list[ModelUsage]
+    """What models' answers took; empty where none was to be asked."""
 
 
 def load_execution(connection: Connection, execution_id: UUID) -> Row[Any]:
@@ -199,6 +202,7 @@ def load_progress(connection: Connection, execution_id: UUID) -> dict[str, Any]:
         "last_standup": connection.execute(_last_standup(), {"execution": execution_id}).scalar(),
         "subtasks_done": connection.execute(done).scalar_one(),
         "subtasks_total": len((execution.plan or {}).get("subtasks", [])),
+        "usage": _usage_of(connection, execution),
     }
 
 
@@ -220,7 +224,14 @@ def load_dossier(connection: Connection, execution_id: UUID) -> Dossier:
         assignments=load_assignments(connection, execution_id),
         outcomes=outcome_rows(connection, execution_id),
         gates=load_gates(connection, execution_id),
+        usage=_usage_of(connection, execution),
     )
+
+
+def _usage_of(connection: Connection, execution: Row[Any]) -> list[ModelUsage]:
+    """Return what an execution's models took; one that never chose any is not looked up."""
+    chose = (execution.settings or {}).keys() & {"model", "models"}
+    return load_usage(connection, execution.id) if chose else []
 
 
 def load_logs(connection: Connection, execution_id: UUID) -> Sequence[Row[Any]]:

@@ -111,7 +111,7 @@ def _as_shown(value: str, default: object) -> str:
     """Return what the table says in the way in which the default would be printed."""
     if isinstance(default, bool):
         return value.capitalize()
-    return value if default is None else str(type(default)(value))
+    return value if default is None or isinstance(default, dict) else str(type(default)(value))
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -12,14 +12,16 @@ from agents.models.kept import keeping
 from agents.models.limits import Limits
 from agents.models.marking import data
 from agents.models.prompting import instructions, joined
-from agents.models.structured import ask
+from agents.models.structured import ask, calls_tools
 from agents.models.telling import told_brief, told_context, wanted
 from agents.models.tools import tools_of
 from agents.role_agent import Brief
 from agents.surroundings import surroundings
-from delegation import Deliverable, Message, MessageType, Outcome, OutcomeStatus, Role, SubtaskKind
+from delegation import AgentFailed, Deliverable, Message, MessageType, Outcome, OutcomeStatus, Role, SubtaskKind
 
 __all__ = ["ModelAgent"]
+
+_OTHER = "choose another model for the roles that work there"
 
 S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
@@ -50,11 +52,14 @@ class ModelAgent:
         around = surroundings()
         model = keeping(self._model, around.answers, self.name)
         more = ["in_a_document" if around.hands is None else "in_a_repository"]
-        more += ["colleagues"] if around.colleagues else []
+        more += ["colleagues"] if around.colleagues and calls_tools(model) else []
         system = instructions(self.role, "work", *more, "ending")
         about = joined([told_brief(brief), await told_context(around)])
         form = _form_for(brief, needs_body=around.hands is None)
-        if tools := tools_of(around.hands, around.colleagues):
+        can_use = calls_tools(model)
+        if around.hands is not None and not can_use:
+            raise AgentFailed(f"the model {self.name} cannot use tools, and a repository takes them", hint=_OTHER)
+        if can_use and (tools := tools_of(around.hands, around.colleagues)):
             from agents.models.working import work_with_tools  # noqa: PLC0415 - judgements do without langchain
 
             result = await work_with_tools(model, tools, system, about, form, self._limits)

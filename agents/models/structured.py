@@ -16,7 +16,7 @@ from agents.models.marking import data
 from agents.models.prompting import joined
 from delegation import AgentFailed
 
-__all__ = ["TRIES", "ask", "calls_tools", "read", "trouble_of"]
+__all__ = ["TRIES", "ask", "calls_tools", "read", "said_in", "trouble_of"]
 
 S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
@@ -49,7 +49,7 @@ async def ask(model: BaseChatModel, system: str, about: str, form: type[S], chec
         try:
             return check(read(answer, form))
         except ValueError as error:
-            trouble, said = trouble_of(error), _said(answer)
+            trouble, said = trouble_of(error), said_in(answer)
         asked = joined(
             [
                 about,
@@ -124,6 +124,7 @@ def _json_in(text: str) -> Any:
     raise ValueError("there is no JSON object in the answer" if text.strip() else "the answer is empty")
 
 
-def _said(answer: BaseMessage) -> str:
+def said_in(answer: BaseMessage) -> str:
+    """Return what a model said: its text, and the arguments of what it called."""
     calls = [*getattr(answer, "tool_calls", ()), *getattr(answer, "invalid_tool_calls", ())]
     return joined([answer.text, *(json.dumps(one.get("args"), ensure_ascii=False, default=str) for one in calls)])

@@ -14,7 +14,7 @@ from langchain.agents.middleware.model_call_limit import ModelCallLimitExceededE
 from langchain.agents.middleware.tool_call_limit import ToolCallLimitExceededError
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import RunControl, Runtime
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from agents.models.forms import WorkResult
 from agents.models.limits import Limits
 from agents.models.marking import data
-from agents.models.structured import TRIES, read, trouble_of
+from agents.models.structured import TRIES, read, said_in, trouble_of
 from delegation import AgentFailed
 
 __all__ = ["TokenLimit", "work_with_tools"]
@@ -70,7 +70,8 @@ async def work_with_tools(
         try:  # some write down what they should have called
             return read(messages[-1], form)
         except ValueError as error:
-            trouble = misfits.note(error) if messages[-1].text.lstrip().startswith("{") else misfits.note(_Silent())
+            is_an_end = messages[-1].text.lstrip().startswith("{")
+            trouble = misfits.told(error if is_an_end else _Silent(_NOT_ENDED), messages[-1])
         messages = [*messages, HumanMessage(trouble)]
 
 
@@ -113,14 +114,21 @@ class _Misfits:
         self._count = 0
 
     def note(self, error: Exception) -> str:
-        """Return what to tell the model; AgentFailed once it has been told twice."""
+        """Return what to tell the model about what it called; LangChain's error holds that, and pydantic's error."""
         source = getattr(error, "source", error)
         cause = source.__cause__ if isinstance(source.__cause__, ValidationError) else source
-        trouble = _NOT_ENDED if isinstance(error, _Silent) else trouble_of(cause)
+        return self.told(cause, getattr(error, "ai_message", None))
+
+    def told(self, error: Exception, answer: BaseMessage | None) -> str:
+        """Return what to tell the model about its answer; AgentFailed once it has been told twice."""
+        trouble, said = trouble_of(error), " ".join(said_in(answer).split())[:500] if answer else ""
         self._count += 1
         if self._count >= TRIES:
-            said = str(getattr(error, "ai_message", ""))[:500]
-            raise AgentFailed(f"the model did not end its work in a form that fits, in {TRIES} tries: {trouble} {said}")
+            raise AgentFailed(
+                f"the model did not end its work in a form that fits, in {TRIES} tries: {trouble[:500]}; "
+                f"the last one was: {said or 'empty'}",
+                hint="another model may do better",
+            )
         if isinstance(error, _Silent):
             return trouble
         return f"{data('why it cannot be used', trouble, most=4_000)}\n\nCall WorkResult again, whole and mended."

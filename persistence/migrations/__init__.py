@@ -1,3 +1,3 @@
 """The schema's history. ``HEAD`` names the newest revision, so that an up-to-date database opens without Alembic."""
 
-HEAD = "0007"
+HEAD = "0008"

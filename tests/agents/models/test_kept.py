@@ -29,7 +29,7 @@ class Journal:
 
     async def admit(self) -> None:
         if self.is_spent:
-            raise BudgetSpent("nothing is left")
+            raise BudgetSpent("tokens", 10, 10, 10)
 
     async def keep(self, key: str, answer: Mapping[str, Any], usage: Usage) -> None:
         assert key not in self.kept

@@ -79,6 +79,16 @@ async def test_a_model_that_only_writes_may_work_as_well() -> None:
     assert (await developer(WritingModel(script=in_turn(text))).work(brief())).note == "built"
 
 
+async def test_a_model_that_only_writes_asks_nobody_and_has_no_hands() -> None:
+    text = '{"status": "done", "note": "built", "body": "x", "criteria": ["C1", "C2"]}'
+    model = WritingModel(script=lambda *_: text)
+    with surrounded(Surroundings(colleagues=Squad())):
+        assert (await developer(model).work(brief())).note == "built"
+    assert "ask_colleagues" not in text_of(model.asked[0])
+    with surrounded(Surroundings(hands=Folder())), pytest.raises(AgentFailed, match="the model m cannot use tools"):
+        await developer(model).work(brief())
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
