@@ -6,7 +6,7 @@ executions, and those that refer to a row of these. So a table that is new is no
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, exists, insert, or_, select, text
 
 from delegation import ExecutionBusy, NotFound
 from persistence.base import FINAL_STATES, Base, table, utc_now
@@ -60,9 +60,10 @@ def _erase(connection: Connection, squad_id: UUID) -> None:
     root = f"squads.{squad_id.hex}"
     below = _memory.c.namespace.between(f"{root}.", f"{root}/")
     connection.execute(delete(_memory).where(or_(_memory.c.namespace == root, below)))
-    used = select(_execution.c.task_id)
-    for task_id in tasks:
-        connection.execute(delete(_task).where(_task.c.id == task_id, _task.c.id.not_in(used)))
+    is_used = exists().where(_execution.c.task_id == _task.c.id)  # by another squad
+    unused = delete(_task).where(_task.c.id == bindparam("of_id"), ~is_used)
+    if tasks:
+        connection.execute(unused, [{"of_id": one} for one in tasks])
 
 
 def _belongs(one: Table, squad_id: UUID) -> ColumnElement[bool] | None:

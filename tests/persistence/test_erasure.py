@@ -142,3 +142,18 @@ async def test_numbers_of_an_erased_squads_tasks_are_never_given_again(database:
     await worked(database, second, ContextManager())
     assert not set(numbers) & set(await past.find(second, WORD))
     assert await past.get(uuid4(), numbers) == []
+
+
+async def test_a_squad_without_work_and_a_task_that_another_squad_works_on(database: Database) -> None:
+    idle, first, second = [await new_squad(database, name) for name in ("Idle", "First", "Second")]
+    orchestrator = TaskOrchestrator(database=database)
+    async with database.session() as db:
+        task = await TaskService.create_task(db, Task(title="Shared"))
+        one = await orchestrator.execute_task(db=db, task=task, squad_id=first)
+        await orchestrator.cancel(db=db, execution_id=one)
+        await orchestrator.execute_task(db=db, task=task, squad_id=second)
+    async with database.session() as db:
+        for squad_id in (idle, first):
+            await SquadService.delete_squad(db, squad_id)
+        assert (await TaskService.get_task(db, task.id)).title == "Shared"
+        assert (await SquadService.get_squad(db, second)).name == "Second"
