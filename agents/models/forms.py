@@ -186,6 +186,13 @@ class Recheck(BaseModel):
     note: Line
 
 
+class PassedTest(BaseModel):
+    """An existing test that was changed or deleted, and why that is right."""
+
+    file: Line
+    reason: Line
+
+
 class ReviewForm(BaseModel):
     """What the review came to."""
 
@@ -195,6 +202,9 @@ class ReviewForm(BaseModel):
     summary: Line
     problems: list[Problem] = Field(default=[], max_length=40)
     rechecks: list[Recheck] = Field(default=[], description="One for each problem of the review before.")
+    passed_tests: list[PassedTest] = Field(
+        default=[], max_length=100, description="Existing tests whose change is right; all others send the work back."
+    )
 
 
 class CaseResult(BaseModel):

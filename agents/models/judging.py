@@ -218,6 +218,7 @@ def reviewed(
         findings=[*by_rules.findings, *found],
         checks=checks,
         summary=clip(f"{answer.summary} {by_rules.summary}", 1_000),
+        let_pass={one.file: one.reason for one in answer.passed_tests},
     )
 
 

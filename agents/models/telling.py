@@ -143,11 +143,12 @@ def told_brief(brief: Brief) -> str:
 
 
 def told_request(request: ReviewRequest) -> str:
-    """Tell a reviewer who wrote what, and what the round before was sent back for."""
+    """Tell a reviewer who wrote what, which tests were touched, and what the round before was sent back for."""
     earlier = [_json(one.model_dump(mode="json", exclude_none=True)) for one in request.earlier if one.id]
     return joined(
         [
             data("who did which subtask", _json(request.authors)),
+            data("existing tests that were touched", _json(request.touched_tests)) if request.touched_tests else "",
             data("the problems of the review before", "\n".join(earlier)) if earlier else "",
         ]
     )

@@ -231,6 +231,15 @@ async def test_a_review_that_contradicts_itself_goes_back(verdict: Any, why: str
     assert why in text_of(model.asked[1])
 
 
+async def test_a_touched_test_passes_with_the_models_reason() -> None:
+    reason = {"file": "tests/test_login.py", "reason": "the limit is five now"}
+    agent, model = lead(PASSED | {"passed_tests": [reason]})
+    request = ReviewRequest(reviewer="tech_lead", touched_tests={"tests/test_login.py": "changed"})
+    review = await agent.review(PLAN, REQUIREMENTS, outcomes(), request=request)
+    assert review.let_pass == {"tests/test_login.py": "the limit is five now"}
+    assert '"tests/test_login.py": "changed"' in text_of(model.asked[0])
+
+
 EARLIER = [
     Finding(id="R1.1", subtask_id="S1", message="no lock"),
     Finding(id="R1.2", subtask_id="S2", message="no label"),

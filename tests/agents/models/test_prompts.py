@@ -20,6 +20,7 @@ ASKED = ReviewRequest(
     round=2,
     reviewer="tech_lead",
     authors={"S1": "backend_developer"},
+    touched_tests={"tests/test_login.py": "changed"},
     earlier=[Finding(id="R1.1", subtask_id="S1", message="no lock", file="login.py", line=3)],
 )
 SNAPSHOTS = Path(__file__).with_name("snapshots")
