@@ -115,11 +115,10 @@ class Script:
     def answer(self, asked: Asked) -> Reply:
         """Return the answer to a request."""
         with self._lock:
-            for one in self._once:
-                if _fits(asked, one[0]):
-                    self._once.remove(one)
-                    return _given(one[1], asked)
-        for wanted, answer in self._rules:
+            first = next((one for one in self._once if _fits(asked, one[0])), None)
+            if first:
+                self._once.remove(first)
+        for wanted, answer in [first] if first else self._rules:
             if _fits(asked, wanted):
                 return _given(answer, asked)
         raise UnscriptedError(f"there is no answer for {asked.form or 'a text'} {asked.subtask} in turn {asked.turn}")
