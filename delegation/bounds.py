@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from delegation.problem import Problem
+from delegation.problem import Problem, bits
 
 __all__ = ["lower_bound"]
 
@@ -25,7 +25,7 @@ def lower_bound(problem: Problem, todo: Sequence[int]) -> float:
         lanes[lane.profile] += 1
     best = max(finish, default=0.0)
     for group in {*(work if len(work) <= _COMPARED else ()), (1 << len(lanes)) - 1}:
-        hours = sum(part for able, part in work.items() if not able & ~group)
-        heads = sum(count for number, count in enumerate(lanes) if group >> number & 1)
+        hours = sum([part for able, part in work.items() if not able & ~group])
+        heads = sum([lanes[number] for number in bits(group)])
         best = max(best, hours / max(heads, 1))
     return best

@@ -46,12 +46,12 @@ def check(subtasks: Iterable[Subtask]) -> Network:
             negative or not finite, or a deadline is not finite; the message names the subtasks.
     """
     everything = list(subtasks)
-    index: dict[str, int] = {}
-    for position, subtask in enumerate(everything):
-        if index.setdefault(subtask.id, position) != position:
-            raise PlanError(f"subtask id {subtask.id!r} is given twice", hint="give every subtask an id of its own")
+    index = {subtask.id: position for position, subtask in enumerate(everything)}
+    if len(index) < len(everything):
+        twice = next(subtask.id for position, subtask in enumerate(everything) if index[subtask.id] != position)
+        raise PlanError(f"subtask id {twice!r} is given twice", hint="give every subtask an id of its own")
     _check_hours(everything)
-    before = [_positions(subtask, index) for subtask in everything]
+    before = [_positions(subtask, index) if subtask.depends_on else [] for subtask in everything]
     after: list[list[int]] = [[] for _ in everything]
     for position, earlier in enumerate(before):
         for one in earlier:
@@ -106,14 +106,13 @@ def _check_hours(subtasks: Sequence[Subtask]) -> None:
 
 
 def _positions(subtask: Subtask, index: dict[str, int]) -> list[int]:
-    found = []
-    for dependency in subtask.depends_on:
-        if (position := index.get(dependency)) is None:
-            raise PlanError(
-                f"subtask {subtask.id!r} depends on {dependency!r}, which is not in the plan",
-                hint="add it to the plan or take the dependency out",
-            )
-        found.append(position)
+    try:
+        found = [index[dependency] for dependency in subtask.depends_on]
+    except KeyError as missing:
+        raise PlanError(
+            f"subtask {subtask.id!r} depends on {missing.args[0]!r}, which is not in the plan",
+            hint="add it to the plan or take the dependency out",
+        ) from None
     return found if len(found) < 2 else list(dict.fromkeys(found))
 
 
@@ -153,6 +152,7 @@ def _paths(subtasks: Sequence[Subtask], after: list[list[int]], order: list[int]
     for position in reversed(order):
         longest = 0.0
         for following in after[position]:
-            longest = max(longest, path[following])
+            if (hours := path[following]) > longest:
+                longest = hours
         path[position] = subtasks[position].effort + longest
     return path

@@ -6,7 +6,7 @@ each profile can do; what a free member takes next is then the highest bit of th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from delegation.problem import Problem, bits
@@ -15,6 +15,7 @@ __all__ = ["Result", "dispatch", "dispatch_within"]
 
 _SAME = 1e-9  # hours that are no difference
 _SMALL = 1000  # up to so many bits an integer is so short that it may be copied for each
+_CHUNK = 1024  # bits of a long integer that are looked at together
 _FEW = 8  # how many long integers are joined one by one without a thought for the copies
 
 
@@ -65,7 +66,8 @@ class _Pass:
         self.bit = [-1] * count
         for bit, task in enumerate(self.task):
             self.bit[task] = bit
-        self.can = _masks(problem, self.task)
+        self.asking = _masks(problem, self.task)  # by demand
+        self.can = _by_profile(problem, self.asking) if count <= _SMALL else None  # long ones would fill the caches
         self.waiting = problem.waiting.copy()
         self.ready = 0
         self.load = problem.load.copy()
@@ -78,17 +80,20 @@ class _Pass:
 
     def run(self) -> Result | None:
         makespan = 0.0
-        events = self.events
+        events, after, waiting, bit = self.events, self.problem.net.after, self.waiting, self.bit
         for task, (member, finish) in self.problem.running.items():
             self.member[task] = member
             heappush(events, (finish, task, 0.0))
-        fresh = [task for task in self.task if self.waiting[task] == 0]
+        fresh = [task for task in self.task if waiting[task] == 0]
         while events:
             now, touched = events[0][0], 0
             while events and events[0][0] == now:
                 _, what, end = heappop(events)
                 if what >= 0:
-                    self._release(what, fresh)
+                    for following in after[what]:
+                        waiting[following] -= 1
+                        if waiting[following] == 0 and bit[following] >= 0:
+                            fresh.append(following)
                     lane, makespan = self.lane[what], now
                     if lane < 0:
                         continue  # it was running before the pass began; its member's window opens by itself
@@ -101,22 +106,15 @@ class _Pass:
             fresh = []
         return Result(self.task[::-1], self.member, self.start, makespan)
 
-    def _release(self, task: int, fresh: list[int]) -> None:
-        """Note that a subtask is done: what waited for it alone is ready."""
-        waiting = self.waiting
-        for following in self.problem.net.after[task]:
-            waiting[following] -= 1
-            if waiting[following] == 0 and self.bit[following] >= 0:
-                fresh.append(following)
-
     def _rest(self, lane: int) -> int:
         """Put a lane among the idle ones, where it may be already with an older window; return its profile's bit."""
         one = self.problem.lanes[lane]
+        profile = 1 << one.profile
         if not self.is_idle[lane]:
             self.is_idle[lane] = True
             heappush(self.idle[one.profile], (self.load[one.member], lane))
-        self.free |= 1 << one.profile
-        return 1 << one.profile
+        self.free |= profile
+        return profile
 
     def _fill(self, now: float, touched: int, fresh: list[int]) -> bool:
         """Hand out what can be: the fresh subtasks to anybody idle, the older ones to those who got idle just now.
@@ -124,38 +122,59 @@ class _Pass:
         Nothing else can have become possible: whoever was idle before has found nothing among the older ones. False as
         soon as something is handed out too late.
         """
-        problem, tasks = self.problem, self.task
-        able, demand, path, latest = problem.able, problem.demand, self.path, self.limit - now
-        if len(fresh) > _FEW:
-            new = _packed((self.bit[task] for task in fresh), len(tasks))
-        else:
-            new = 0
-            for task in fresh:
-                new |= 1 << self.bit[task]
-        ready = self.ready | new
-        candidates = ready & (new | self._can(touched))
+        able, demand, path, latest = self.problem.able, self.problem.demand, self.path, self.limit - now
+        new = self._as_bits(fresh)
+        self.ready |= new
+        candidates, placed = self.ready & (new | self._can(touched)), []
         while candidates and self.free:
-            bit = candidates.bit_length() - 1
-            one = 1 << bit
-            candidates ^= one
-            task = tasks[bit]
-            if not able[demand[task]] & self.free or not self._place(task, now):
-                continue
-            if path[task] > latest:
-                return False
-            ready ^= one
-            if spent := touched & ~self.free:
-                touched ^= spent
-                if touched.bit_count() <= _FEW:
-                    candidates = ready & (new | self._can(touched)) & (one - 1)
-        self.ready = ready
+            shift = max(candidates.bit_length() - _CHUNK, 0)
+            chunk = candidates >> shift  # a short integer: each step on the long ones copies them
+            while chunk and self.free:
+                at = chunk.bit_length() - 1
+                chunk ^= 1 << at
+                task = self.task[at + shift]
+                if not able[demand[task]] & self.free or not self._place(task, now):
+                    continue
+                if path[task] > latest:
+                    return False
+                placed.append(at + shift)
+                if (spent := touched & ~self.free) and (touched ^ spent).bit_count() <= _FEW:
+                    touched ^= spent
+                    candidates = self.ready & (new | self._can(touched)) & ((1 << at + shift) - 1)
+                    break
+            else:
+                candidates &= (1 << shift) - 1
+        self._take(placed)
         return True
+
+    def _as_bits(self, tasks: list[int]) -> int:
+        if len(tasks) > _FEW:
+            return _packed([self.bit[task] for task in tasks], len(self.task))
+        mask = 0
+        for task in tasks:
+            mask |= 1 << self.bit[task]
+        return mask
+
+    def _take(self, placed: list[int]) -> None:
+        """Note that these are ready no more."""
+        if len(placed) > _FEW:
+            self.ready ^= _packed(placed, len(self.task))
+        else:
+            for bit in placed:
+                self.ready ^= 1 << bit
 
     def _can(self, profiles: int) -> int:
         """Return all that members of these profiles can do, by bit."""
-        mask = 0
-        for number in bits(profiles):
-            mask |= self.can[number]
+        mask, can = 0, self.can
+        if can is not None:
+            while profiles:
+                low = profiles & -profiles
+                mask |= can[low.bit_length() - 1]
+                profiles ^= low
+            return mask
+        serves = self.problem.serves
+        for demand in {demand for number in bits(profiles) for demand in serves[number]}:
+            mask |= self.asking[demand]
         return mask
 
     def _place(self, task: int, now: float) -> bool:
@@ -166,9 +185,9 @@ class _Pass:
         for tier in problem.tiers[problem.demand[task]]:
             fitting = tier & self.free
             while fitting:
-                number = (fitting & -fitting).bit_length() - 1
-                fitting &= fitting - 1
-                lane = self._pick(number, task, finish)
+                low = fitting & -fitting
+                fitting ^= low
+                lane = self._pick(low, task, finish)
                 if lane >= 0:
                     member = problem.lanes[lane].member
                     self.load[member] += effort
@@ -177,27 +196,34 @@ class _Pass:
                     return True
         return False
 
-    def _pick(self, number: int, task: int, finish: float) -> int:
-        """Take the profile's least loaded idle lane that is free until then and may do the task; -1 without any."""
-        heap, lanes, excluded = self.idle[number], self.problem.lanes, self.excluded[task]
-        chosen, aside = -1, []
-        while heap:
-            entry = heappop(heap)
-            lane = entry[1]
-            if finish <= self.until[lane] and lanes[lane].member not in excluded:
-                chosen = lane
-                self.is_idle[lane] = False
-                break
-            aside.append(entry)
-        for entry in aside:
-            heappush(heap, entry)
+    def _pick(self, profile: int, task: int, finish: float) -> int:
+        """Take the least loaded idle lane of the profile (its bit) that is free until then and may do it; -1: none."""
+        heap = self.idle[profile.bit_length() - 1]
+        chosen = heap[0][1]
+        if finish <= self.until[chosen] and self.problem.lanes[chosen].member not in self.excluded[task]:
+            heappop(heap)
+        else:
+            chosen = self._pick_behind(heap, task, finish)
+        if chosen >= 0:
+            self.is_idle[chosen] = False
         if not heap:
-            self.free &= ~(1 << number)
+            self.free ^= profile
         return chosen
+
+    def _pick_behind(self, heap: list[tuple[float, int]], task: int, finish: float) -> int:
+        """Do the same where the first one does not suit."""
+        excluded, lanes = self.excluded[task], self.problem.lanes
+        suiting = [entry for entry in heap if finish <= self.until[entry[1]] and lanes[entry[1]].member not in excluded]
+        if not suiting:
+            return -1
+        entry = min(suiting)
+        heap.remove(entry)
+        heapify(heap)
+        return entry[1]
 
 
 def _masks(problem: Problem, task: list[int]) -> list[int]:
-    """Return for each profile what it can do, a bit a subtask."""
+    """Return for each demand what asks for it, a bit a subtask."""
     masks = [0] * len(problem.able)
     if len(task) <= _SMALL:
         demand, one = problem.demand, 1
@@ -210,7 +236,11 @@ def _masks(problem: Problem, task: list[int]) -> list[int]:
             rows.setdefault(problem.demand[which], []).append(bit)
         for number, held in rows.items():
             masks[number] = _packed(held, len(task))
-    return [sum(map(masks.__getitem__, demands)) for demands in problem.serves]  # demands have no bit in common
+    return masks
+
+
+def _by_profile(problem: Problem, asking: list[int]) -> list[int]:
+    return [sum([asking[number] for number in demands]) for demands in problem.serves]  # demands have no bit in common
 
 
 def _packed(positions: Iterable[int], size: int) -> int:

@@ -82,7 +82,7 @@ class _Search:
     def __init__(self, problem: Problem, todo: Sequence[int], seed: int) -> None:
         self._problem, self._todo = problem, todo
         self._rnd = random.Random(seed)  # noqa: S311 - choices of a search, no secrets
-        self._path = _paths(problem, todo)
+        self._path = problem.remaining(todo)
         self._able = [sum(len(problem.profiles[number]) for number in bits(mask)) for mask in problem.able]
 
     def begun(self, first: Result, cost: float) -> _State:
@@ -113,14 +113,6 @@ class _Search:
         order = sorted(self._todo, key=place.__getitem__)
         result = dispatch_within(self._problem, order, limit, self._path, barred)
         return None if result is None or result.makespan > limit else result
-
-
-def _paths(problem: Problem, todo: Sequence[int]) -> list[float]:
-    """Return the longest sum of hours from each subtask to the end; what nobody may do is no part of it."""
-    path = [0.0] * len(problem.effort)
-    for task in reversed(todo):
-        path[task] = problem.effort[task] + max((path[one] for one in problem.net.after[task]), default=0.0)
-    return path
 
 
 def _with_priorities_first(problem: Problem, todo: Sequence[int], result: Result) -> Result:

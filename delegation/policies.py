@@ -7,7 +7,7 @@ from operator import mul
 from typing import Protocol
 
 from delegation.bounds import lower_bound
-from delegation.dispatch import Result, dispatch
+from delegation.dispatch import Result, dispatch, dispatch_within
 from delegation.errors import PlanError
 from delegation.insertion import fill_gaps, ranked
 from delegation.objective import Objective
@@ -79,10 +79,12 @@ def strained_paths(problem: Problem, factor: float, power: float, tails: Sequenc
     if tails is not None and (hours := sum(problem.effort)):
         average = sum(map(mul, problem.effort, map(weight.__getitem__, problem.demand))) / hours
         path = [tail * average for tail in tails]
+    after = problem.net.after
     for task in reversed(problem.net.order):
         longest = path[task]
-        for following in problem.net.after[task]:
-            longest = max(longest, path[following])
+        for following in after[task]:
+            if (hours := path[following]) > longest:
+                longest = hours
         path[task] = problem.effort[task] * weight[problem.demand[task]] + longest
     return path
 
@@ -96,36 +98,35 @@ def _critical_path(problem: Problem, todo: Sequence[int], objective: Objective) 
     urgency = _urgency(problem)
     several = len(todo) <= _SMALL
     bound = lower_bound(problem, todo) if several else 0.0
-    best: Result | None = None
-    for factor, power in _STRAINS if several else _STRAINS[:1]:
-        path = strained_paths(problem, factor, power)
-        best = _cheaper(objective, best, _by_path(problem, todo, path, urgency))
+    hours = problem.remaining(todo)
+    path = strained_paths(problem, *_STRAINS[0])
+    best = dispatch(problem, _by_path(todo, path, urgency))
+    for strain in _STRAINS[1:] if several else ():
         if best.makespan <= bound:
             break
-    assert best is not None
+        order = _by_path(todo, strained_paths(problem, *strain), urgency)
+        best = _cheaper(problem, objective, best, order, hours)
     if (several or objective.has_deadlines) and objective.due:
-        path = strained_paths(problem, *_STRAINS[0], _tails(problem, objective, best.makespan))
-        best = _cheaper(objective, best, _by_path(problem, todo, path, urgency))
+        due = strained_paths(problem, *_STRAINS[0], _tails(problem, objective, best.makespan))
+        best = _cheaper(problem, objective, best, _by_path(todo, due, urgency), hours)
     if several and problem.has_gaps and best.makespan > bound:
-        path = strained_paths(problem, *_STRAINS[0])
         order = ranked(problem, todo, {task: (-path[task], -urgency[task]) for task in todo})
-        best = _cheaper(objective, best, fill_gaps(problem, order))
+        best = min(best, fill_gaps(problem, order), key=objective.cost)
     return best
 
 
-def _by_path(problem: Problem, todo: Sequence[int], path: list[float], urgency: list[int]) -> Result:
+def _by_path(todo: Sequence[int], path: list[float], urgency: list[int]) -> list[int]:
     order = sorted(todo)  # sorting three times makes no tuples, of which there would be as many as subtasks
     order.sort(key=urgency.__getitem__, reverse=True)
     order.sort(key=path.__getitem__, reverse=True)
-    return dispatch(problem, order)
+    return order
 
 
-def _cheaper(objective: Objective, best: Result | None, result: Result) -> Result:
-    """Return the one with the lower cost; what ends too late is not even counted up."""
-    if best is None:
-        return result
+def _cheaper(problem: Problem, objective: Objective, best: Result, order: list[int], hours: Sequence[float]) -> Result:
+    """Return what comes of another order if it costs less; what would end too late is given up on the way."""
     least = objective.cost(best)
-    return result if result.makespan < least and objective.cost(result) < least else best
+    result = dispatch_within(problem, order, least, hours, problem.excluded)
+    return best if result is None or objective.cost(result) >= least else result
 
 
 def _tails(problem: Problem, objective: Objective, makespan: float) -> list[float]:

@@ -70,6 +70,15 @@ class Problem:
         """Whether somebody is not there, or not free, from now on without an end."""
         return any(lane.windows != _ALWAYS for lane in self.lanes)
 
+    def remaining(self, todo: Sequence[int]) -> list[float]:
+        """Return the longest sum of hours from each subtask to the end, counting those of ``todo`` alone."""
+        if len(todo) == len(self.effort):
+            return self.net.path
+        path, after = [0.0] * len(self.effort), self.net.after
+        for task in reversed(todo):
+            path[task] = self.effort[task] + max((path[one] for one in after[task]), default=0.0)
+        return path
+
     def earliest_finishes(self, todo: Iterable[int]) -> list[float]:
         """Return when each subtask could end if everybody were free: ``todo`` is in topological order."""
         finish = [0.0] * len(self.effort)
@@ -79,7 +88,8 @@ class Problem:
         for task in todo:
             earliest = 0.0
             for one in before[task]:
-                earliest = max(earliest, finish[one])
+                if (ends := finish[one]) > earliest:
+                    earliest = ends
             finish[task] = earliest + effort[task]
         return finish
 
@@ -134,7 +144,7 @@ def build(
         load=[sum(finish - start for start, finish in taken.get(position, ())) for position in range(len(squad))],
         elsewhere=elsewhere,
         running=at_work,
-        serves=[[number for number, mask in enumerate(able) if mask >> at & 1] for at in range(len(profiles))],
+        serves=_served(able, len(profiles)),
         waiting=[len(earlier) for earlier in net.before],
         openings=sorted((start, -1 - number, end) for number, lane in enumerate(lanes) for start, end in lane.windows),
     )
@@ -238,20 +248,16 @@ def _tiers(samples: Sequence[Subtask], squad: Sequence[SquadMember], profiles: l
     """Return for each demand the masks of the profiles that fit: exact role first, specialists first within a role."""
     kinds = [squad[group[0]] for group in profiles]
     everyone = (1 << len(kinds)) - 1
-    holds = {role: _mask(kind.role is role for kind in kinds) for role in Role}
-    levels: dict[tuple[str, int], int] = {}
-    special: dict[str, int] = {}
+    holds, special = dict.fromkeys(Role, 0), dict[str, int]()
     for number, kind in enumerate(kinds):
+        holds[kind.role] |= 1 << number
         for word in specialities(kind):
             special[word] = special.get(word, 0) | 1 << number
-    tiers = []
+    skilful, tiers = _skilful(samples, kinds), []
     for sample in samples:
         skilled = everyone
         for asked in sample.skills.items():
-            if asked not in levels:
-                name, level = asked
-                levels[asked] = _mask(name in kind.skills and kind.skills[name] >= level for kind in kinds)
-            skilled &= levels[asked]
+            skilled &= skilful[asked]
         masks = [skilled]
         if (role := sample.role) is not None:
             masks = [skilled & holds[one] for one in (role, *STAND_INS.get(role, ()))]
@@ -264,8 +270,16 @@ def _tiers(samples: Sequence[Subtask], squad: Sequence[SquadMember], profiles: l
     return tiers
 
 
-def _mask(flags: Iterable[bool]) -> int:
-    return sum(1 << position for position, flag in enumerate(flags) if flag)
+def _skilful(samples: Sequence[Subtask], kinds: Sequence[SquadMember]) -> dict[tuple[str, int], int]:
+    """Return for each skill and level that is asked the mask of the profiles that have it."""
+    holders: dict[str, list[tuple[int, int]]] = {}
+    for number, kind in enumerate(kinds):
+        for name, level in kind.skills.items():
+            holders.setdefault(name, []).append((level, 1 << number))
+    return {
+        (name, level): sum([bit for held, bit in holders.get(name, ()) if held >= level])
+        for name, level in {asked for sample in samples for asked in sample.skills.items()}
+    }
 
 
 def _shares(
@@ -284,6 +298,14 @@ def _shares(
         for number in able:
             shares[number] += each
     return shares
+
+
+def _served(able: list[int], profiles: int) -> list[list[int]]:
+    served: list[list[int]] = [[] for _ in range(profiles)]
+    for demand, mask in enumerate(able):
+        for number in bits(mask):
+            served[number].append(demand)
+    return served
 
 
 def _strain(able: list[int], shares: list[float]) -> list[float]:
