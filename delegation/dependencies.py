@@ -5,10 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from delegation.errors import PlanError
+from delegation.json_values import listed
 from delegation.plan import Subtask
 
 __all__ = ["Network", "check", "critical_path", "remaining_paths", "topological_order"]
 
+_SHOWN = 80  # characters of an id; one that is longer is cut short in a message
 _NAMED = 8  # a cycle that is longer is shortened in its message
 
 
@@ -45,11 +47,11 @@ def check(subtasks: Iterable[Subtask]) -> Network:
         PlanError: an id is given twice, a dependency is not there, the dependencies run in a circle, an effort is
             negative or not finite, or a deadline is not finite; the message names the subtasks.
     """
-    everything = list(subtasks)
+    everything = listed(subtasks, Subtask)
     index = {subtask.id: position for position, subtask in enumerate(everything)}
     if len(index) < len(everything):
         twice = next(subtask.id for position, subtask in enumerate(everything) if index[subtask.id] != position)
-        raise PlanError(f"subtask id {twice!r} is given twice", hint="give every subtask an id of its own")
+        raise PlanError(f"subtask id {_shown(twice)} is given twice", hint="give every subtask an id of its own")
     _check_hours(everything)
     before = [_positions(subtask, index) if subtask.depends_on else [] for subtask in everything]
     after: list[list[int]] = [[] for _ in everything]
@@ -82,6 +84,10 @@ def critical_path(subtasks: Iterable[Subtask]) -> list[str]:
     return check(subtasks).critical_path()
 
 
+def _shown(subtask_id: str) -> str:
+    return repr(subtask_id if len(subtask_id) <= _SHOWN else f"{subtask_id[:_SHOWN]}…")
+
+
 def _check_hours(subtasks: Sequence[Subtask]) -> None:
     efforts = [subtask.effort for subtask in subtasks]
     are_good = min(efforts, default=0.0) >= 0.0 and math.isfinite(
@@ -110,7 +116,7 @@ def _positions(subtask: Subtask, index: dict[str, int]) -> list[int]:
         found = [index[dependency] for dependency in subtask.depends_on]
     except KeyError as missing:
         raise PlanError(
-            f"subtask {subtask.id!r} depends on {missing.args[0]!r}, which is not in the plan",
+            f"subtask {_shown(subtask.id)} depends on {_shown(missing.args[0])}, which is not in the plan",
             hint="add it to the plan or take the dependency out",
         ) from None
     return found if len(found) < 2 else list(dict.fromkeys(found))

@@ -165,6 +165,8 @@ class _Pass:
 
     def _can(self, profiles: int) -> int:
         """Return all that members of these profiles can do, by bit."""
+        if not profiles:
+            return 0
         mask, can = 0, self.can
         if can is not None:
             while profiles:

@@ -6,13 +6,13 @@ from delegation.breakdown import plan_of
 from delegation.dependencies import check
 from delegation.feedback import heeding
 from delegation.plan import Plan, Requirements, Schedule, Subtask
-from delegation.problem import Span
 from delegation.reasons import Weights
 from delegation.replan import Progress, Replan, replan
 from delegation.requirements import requirements_of
 from delegation.schedule import schedule
 from delegation.squad import SquadMember
 from delegation.task import Task
+from delegation.windows import Span
 
 __all__ = ["DelegationEngine"]
 

@@ -11,8 +11,9 @@ from delegation.eligibility import is_specialist, role_distance
 from delegation.errors import PlanError
 from delegation.objective import Objective
 from delegation.plan import Assignment, Schedule
-from delegation.problem import Problem, Span, bits
+from delegation.problem import Problem, bits
 from delegation.reasons import Alternative, Bar, Candidate, Explanation, Report, Weights
+from delegation.windows import Span
 
 __all__ = ["ScheduleBasis"]
 

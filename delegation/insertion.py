@@ -8,7 +8,8 @@ from operator import itemgetter
 from types import MappingProxyType
 
 from delegation.dispatch import Result
-from delegation.problem import Problem, Window, bits
+from delegation.problem import Problem, bits
+from delegation.windows import Window
 
 __all__ = ["fill_gaps", "ranked"]
 

@@ -1,16 +1,18 @@
 """What callers hand over to be stored: turned into plain JSON values, or refused by name before anything is touched."""
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from delegation.errors import InputError
+from delegation.errors import InputError, PlanError
 
 Model = TypeVar("Model", bound=BaseModel)
+Item = TypeVar("Item")
 
-__all__ = ["json_object", "validated"]
+__all__ = ["json_object", "listed", "validated"]
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
@@ -45,3 +47,25 @@ def validated(model: type[Model], value: Any, what: str, hint: str | None = None
         first = error.errors()[0]
         where = ".".join(map(str, (what, *first["loc"])))
         raise InputError(f"{where} cannot be used: {first['msg']}", hint=hint) from error
+
+
+def listed(values: Iterable[Item], kind: type[Item] | None = None) -> list[Item]:
+    """Return what a caller hands over as a list, whose items are all of that kind.
+
+    Raises:
+        PlanError: it cannot be gone through, or holds something else.
+    """
+    name = kind.__name__ if kind else "item"
+    try:
+        through = iter(values)
+    except TypeError:
+        raise PlanError(
+            f"{reprlib.repr(values)} is no list of {name}s",
+            hint=f"give a list of {name}s, an empty one where there are none",
+        ) from None
+    found = list(through)
+    if kind is not None:
+        for wrong in set(map(type, found)):
+            if not issubclass(wrong, kind):
+                raise PlanError(f"a {wrong.__name__} stands where a {name} should", hint=f"give a list of {name}s")
+    return found

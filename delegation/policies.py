@@ -2,13 +2,14 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import islice
 from math import inf
 from operator import mul
 from typing import Protocol
 
 from delegation.bounds import lower_bound
 from delegation.dispatch import Result, dispatch, dispatch_within
-from delegation.errors import PlanError
+from delegation.errors import PlanError, SquadError
 from delegation.insertion import fill_gaps, ranked
 from delegation.objective import Objective
 from delegation.plan import Subtask
@@ -57,7 +58,16 @@ def _as_ordered(problem: Problem, todo: Sequence[int], order: Callable[..., Sequ
     """Ask for the order, check it, and add what it leaves out."""
     net, wanted = problem.net, set(todo)
     ranks: dict[int, int] = {}
-    for subtask_id in order(list(net.subtasks), list(problem.members)):
+    try:
+        named = list(islice(order(list(net.subtasks), list(problem.members)), len(net.subtasks) + 1))
+    except SquadError:
+        raise
+    except Exception as error:
+        raise PlanError(
+            f"the policy gave no order: {type(error).__name__}: {error}",
+            hint="order(subtasks, members) returns subtask ids, most urgent first",
+        ) from error
+    for subtask_id in named:
         task = net.index.get(str(subtask_id))
         if task is None or task in ranks:
             wrong = "is not in the plan" if task is None else "comes twice"

@@ -5,7 +5,6 @@ worked out here once. Members that are alike in role, skills and specialisation 
 the same share a *demand*. A member works on ``capacity`` *lanes*, each with the windows in which it is free.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,18 +12,13 @@ from types import MappingProxyType
 from delegation.dependencies import Network, check
 from delegation.eligibility import specialities
 from delegation.errors import PlanError
+from delegation.json_values import listed
 from delegation.plan import Subtask
 from delegation.squad import STAND_INS, Role, SquadMember
+from delegation.windows import ALWAYS, Span, Window, spans_of, windows_of
 
-__all__ = ["Lane", "Problem", "Span", "Window", "bits", "build", "presence"]
+__all__ = ["Lane", "Problem", "bits", "build"]
 
-Span = tuple[str, float, float]
-"""Time taken elsewhere: a member's id, start and finish in hours from now."""
-
-Window = tuple[float, float]
-"""From when to when, in hours from now; the end may be infinity."""
-
-_ALWAYS: tuple[Window, ...] = ((0.0, math.inf),)
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,7 +62,7 @@ class Problem:
     @property
     def has_gaps(self) -> bool:
         """Whether somebody is not there, or not free, from now on without an end."""
-        return any(lane.windows != _ALWAYS for lane in self.lanes)
+        return any(lane.windows != ALWAYS for lane in self.lanes)
 
     def remaining(self, todo: Sequence[int]) -> list[float]:
         """Return the longest sum of hours from each subtask to the end, counting those of ``todo`` alone."""
@@ -108,13 +102,13 @@ def build(
     Raises:
         PlanError: see ``dependencies.check``; also a member id that is given twice, and a span that is none.
     """
-    net, squad, elsewhere = check(subtasks), list(members), tuple(busy)
+    net, squad, elsewhere = check(subtasks), listed(members, SquadMember), tuple(listed(busy))
     index: dict[str, int] = {}
     for position, member in enumerate(squad):
         if index.setdefault(member.id, position) != position:
             raise PlanError(f"member id {member.id!r} is given twice", hint="give every member an id of its own")
     at_work = {net.index[one]: (index[who], net.subtasks[net.index[one]].effort) for one, who in running.items()}
-    taken = _spans([*elsewhere, *((squad[who].id, 0.0, hours) for who, hours in at_work.values())], index)
+    taken = spans_of([*elsewhere, *((squad[who].id, 0.0, hours) for who, hours in at_work.values())], index)
     effort = [subtask.effort for subtask in net.subtasks]
     profiles = _profiles(squad)
     samples, demand = _demands(net.subtasks, with_area=any(member.specialisation for member in squad))
@@ -128,7 +122,7 @@ def build(
     lanes = [
         Lane(position, profile_of[position], windows)
         for position, member in enumerate(squad)
-        for windows in _windows(member, taken.get(position, ()))
+        for windows in windows_of(member, taken.get(position, ()), len(effort))
     ]
     return Problem(
         net=net,
@@ -150,11 +144,6 @@ def build(
     )
 
 
-def presence(member: SquadMember) -> tuple[Window, ...]:
-    """Return when the member is there. A leave ends, so the last window is endless."""
-    return _without(((member.available_from, math.inf),), member.leave)
-
-
 def bits(mask: int) -> Iterator[int]:
     """Yield the positions of the bits that are set, lowest first."""
     while mask:
@@ -168,47 +157,6 @@ _NOBODY: frozenset[int] = frozenset()
 
 def _positions(excluded: Sequence[str], index: dict[str, int]) -> frozenset[int]:
     return frozenset(index[one] for one in excluded if one in index) if excluded else _NOBODY
-
-
-def _spans(busy: Iterable[Span], index: dict[str, int]) -> dict[int, list[Window]]:
-    """Return the spans by member; members who are not in the squad are of no concern, nor is the past."""
-    taken: dict[int, list[Window]] = {}
-    for member_id, start, finish in busy:
-        if not (math.isfinite(start) and math.isfinite(finish) and start <= finish):
-            raise PlanError(
-                f"member {str(member_id)!r} cannot be busy from {start} to {finish}",
-                hint="give finite hours from now, the start first",
-            )
-        position = index.get(str(member_id))
-        if position is not None and finish > max(start, 0.0):
-            taken.setdefault(position, []).append((max(start, 0.0), finish))
-    return taken
-
-
-def _windows(member: SquadMember, taken: Iterable[Window]) -> list[tuple[Window, ...]]:
-    """Spread the spans over the member's lanes and return each lane's free windows.
-
-    A span goes to the lane that has been free the shortest, which keeps the others' windows long; where more is taken
-    than there are lanes, it goes to the lane that is free again first. A leave closes all lanes.
-    """
-    if not taken:
-        return [presence(member)] * member.capacity
-    free: list[list[Window]] = [[] for _ in range(member.capacity)]
-    until = [member.available_from] * member.capacity
-    for start, finish in sorted(taken):
-        chosen = min(range(member.capacity), key=lambda lane: (until[lane] > start, abs(until[lane] - start)))
-        if until[chosen] < start:
-            free[chosen].append((until[chosen], start))
-        until[chosen] = max(until[chosen], finish)
-    return [_without((*windows, (end, math.inf)), member.leave) for windows, end in zip(free, until, strict=True)]
-
-
-def _without(windows: tuple[Window, ...], spans: Sequence[Window]) -> tuple[Window, ...]:
-    for start, finish in spans:
-        if start < finish:
-            cut = [((opens, min(closes, start)), (max(opens, finish), closes)) for opens, closes in windows]
-            windows = tuple(part for parts in cut for part in parts if part[0] < part[1])
-    return windows
 
 
 def _profiles(squad: Sequence[SquadMember]) -> list[list[int]]:

@@ -11,14 +11,16 @@ from delegation.dispatch import Result
 from delegation.errors import PlanError
 from delegation.explain import ScheduleBasis
 from delegation.insertion import fill_gaps, ranked
+from delegation.json_values import listed
 from delegation.objective import Objective
 from delegation.plan import Schedule, Subtask, SubtaskId, Unassigned
 from delegation.policies import policy_of
-from delegation.problem import Problem, Span, build
+from delegation.problem import Problem, build
 from delegation.reasons import Weights
 from delegation.schedule import in_words, nobody_for
 from delegation.squad import MemberId, SquadMember
 from delegation.task import PRIORITY_WEIGHT
+from delegation.windows import Span
 
 __all__ = ["Change", "Progress", "Replan", "Running", "replan"]
 
@@ -100,7 +102,12 @@ def replan(
     Raises:
         PlanError: see ``schedule``; also where the progress contradicts itself or names what is not in the plan.
     """
-    plan, squad = list(subtasks), list(members)
+    plan, squad = listed(subtasks, Subtask), listed(members, SquadMember)
+    for given, kind in ((previous, Schedule), (progress, Progress), (weights, Weights)):
+        if not isinstance(given, kind):
+            raise PlanError(
+                f"a {type(given).__name__} stands where a {kind.__name__} should", hint=f"give a {kind.__name__}"
+            )
     _check(plan, progress)
     there = {member.id for member in squad}
     running = {one.subtask_id: one for one in progress.running if one.member_id in there}

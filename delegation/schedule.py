@@ -13,9 +13,10 @@ from delegation.improve import improve
 from delegation.objective import Objective
 from delegation.plan import Assignment, Schedule, Subtask, Unassigned
 from delegation.policies import OrderPolicy, policy_of
-from delegation.problem import Problem, Span, bits, build
+from delegation.problem import Problem, bits, build
 from delegation.reasons import Weights
 from delegation.squad import SquadMember
+from delegation.windows import Span
 
 __all__ = ["check_limits", "in_words", "nobody_for", "schedule"]
 
@@ -62,7 +63,9 @@ def schedule(
         PlanError: The input contradicts itself, an effort or a budget is no such thing, or the policy is unknown.
     """
     make = policy_of(policy)
-    check_limits(budget_s, max_steps)
+    check_limits(budget_s, max_steps, seed)
+    if not isinstance(weights, Weights):
+        raise PlanError(f"{weights!r} are no weights", hint="give Weights(lateness=…, balance=…)")
     problem = build(subtasks, members, busy)
     unassigned = nobody_for(problem)
     todo = [task for task in problem.net.order if task not in unassigned]
@@ -74,12 +77,14 @@ def schedule(
     return in_words(result, todo, unassigned, ScheduleBasis(problem, name, weights))
 
 
-def check_limits(budget_s: float, max_steps: int | None) -> None:
-    """Raise PlanError where the improvement's limits are none."""
-    if not 0.0 <= budget_s < math.inf:
+def check_limits(budget_s: float, max_steps: int | None, seed: int = 0) -> None:
+    """Raise PlanError where the improvement's limits or its seed are none."""
+    if not isinstance(budget_s, int | float) or not 0.0 <= budget_s < math.inf:
         raise PlanError(f"a budget of {budget_s} seconds is none", hint="give a finite number of seconds, 0 or more")
-    if max_steps is not None and max_steps < 0:
+    if max_steps is not None and (not isinstance(max_steps, int) or max_steps < 0):
         raise PlanError(f"{max_steps} steps are none", hint="give a number of steps, 0 or more, or None")
+    if not isinstance(seed, int):
+        raise PlanError(f"{seed!r} is no seed", hint="give a whole number")
 
 
 def nobody_for(problem: Problem) -> dict[int, str]:

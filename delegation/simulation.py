@@ -16,14 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from delegation.board import Board
 from delegation.errors import InputError
+from delegation.json_values import listed, validated
 from delegation.luck import Luck
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Subtask
 from delegation.policies import OrderPolicy
-from delegation.problem import presence
 from delegation.schedule import schedule
 from delegation.squad import Squad, SquadMember
 from delegation.task import PRIORITY_WEIGHT, Task
+from delegation.windows import presence
 from delegation.workload import Claim, taken_by
 
 __all__ = ["SimulationResult", "Worked", "simulate"]
@@ -105,15 +106,15 @@ def simulate(
         PlanError: A plan contradicts itself, or the policy is unknown.
     """
     for name, value in {"failure": failure, "rework": rework, "refusal": refusal}.items():
-        if not 0.0 <= value <= 1.0:
-            raise InputError(f"{name} is a probability from 0 to 1, not {value}")
+        if not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+            raise InputError(f"{name} is a probability from 0 to 1, not {value!r}")
     for name, value in {"error": error, "interval": interval}.items():
-        if not 0.0 <= value < math.inf:
-            raise InputError(f"{name} is a finite number, 0 or more, not {value}")
-    members = squad.members if isinstance(squad, Squad) else list(squad)
+        if not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+            raise InputError(f"{name} is a finite number, 0 or more, not {value!r}")
+    members = squad.members if isinstance(squad, Squad) else listed(squad, SquadMember)
     luck = Luck(seed, error, failure, rework, refusal)
     run = _Run(members, policy, luck, max_refusals)
-    for number, work in enumerate(tasks):
+    for number, work in enumerate(listed(tasks)):
         run.arrive_later(number * interval, *_planned(work, break_down))
     run.until_nothing_moves()
     return run.result()
@@ -127,7 +128,7 @@ def _planned(work: Work, break_down: Callable[[Task], Plan] | None) -> tuple[Pla
 
             break_down = DelegationEngine().break_down_task
         return break_down(work), PRIORITY_WEIGHT[work.priority]
-    plan = work if isinstance(work, Plan) else Plan(subtasks=list(work))
+    plan = work if isinstance(work, Plan) else validated(Plan, {"subtasks": listed(work)}, "a plan")
     return plan, max((PRIORITY_WEIGHT[one.priority] for one in plan.subtasks), default=0)
 
 

@@ -7,7 +7,7 @@ be kept, since nobody is at work on it any more. What is left of it binds member
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from delegation.problem import Span
+from delegation.windows import Span
 
 __all__ = ["Claim", "taken_by"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from delegation import SquadMember, Task
-from delegation.problem import Span, presence
+from delegation.windows import Span, presence
 from delegation.workload import Claim, taken_by
 from persistence import Elsewhere, Facts
 

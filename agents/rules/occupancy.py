@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from delegation import Assignment, Schedule, SquadMember
-from delegation.problem import presence
+from delegation.windows import presence
 
 __all__ = ["Occupancy"]
 
