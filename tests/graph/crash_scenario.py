@@ -23,6 +23,7 @@ from agents import Brief
 from agents.rules import rule_based_agents
 from delegation import (
     Approval,
+    BoardStatus,
     Finding,
     Message,
     MessageType,
@@ -179,8 +180,11 @@ class Manager(Agent):
         self._judges("approve")
         return Approval(approved=True, schedule=proposal)
 
-    async def standup(self, plan: Plan, outcomes: Mapping[str, Outcome]) -> Standup:
-        self._judges("standup")
+    async def standup(
+        self, plan: Plan, outcomes: Mapping[str, Outcome], *, board: BoardStatus | None = None
+    ) -> Standup:
+        if board is None or not board.because:  # those amid a round hang on the clock
+            self._judges("standup")
         return Standup(summary=", ".join(sorted(f"{name} {one.status.value}" for name, one in outcomes.items())))
 
 
@@ -260,10 +264,14 @@ _KEPT = {
 
 
 def account(connection: Connection) -> dict[str, list[str]]:
-    """Return what a run left in each table, ids and times aside, each row as one line."""
+    """Return what a run left in each table, ids and times aside, each row as one line.
+
+    Standups amid a round are left out: whether work takes long enough for one hangs on the clock.
+    """
     left = {}
     for name, (model, columns) in _KEPT.items():
         rows = [as_dict(row) for row in connection.execute(select(table(model)))]
+        rows = [one for one in rows if not (one.get("metadata") or {}).get("status", {}).get("because")]
         left[name] = sorted(_plain([row[column] for column in columns]) for row in rows)
     return left
 
