@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         StaleTransition,
     )
     from graph.build import build_graph
-    from graph.context import RunSettings
+    from graph.context import Price, RunSettings
     from graph.engine import WorkflowEngine
     from graph.events import Event
     from graph.fingerprint import Migration
@@ -37,6 +37,7 @@ __all__ = [
     "InvalidTransition",
     "Migration",
     "NotFound",
+    "Price",
     "Request",
     "RunSettings",
     "Served",
@@ -53,6 +54,7 @@ _HOMES = {
     "VALID_TRANSITIONS": "graph.lifecycle",
     "Event": "graph.events",
     "Migration": "graph.fingerprint",
+    "Price": "graph.context",
     "Request": "graph.requests",
     "RunSettings": "graph.context",
     "Served": "graph.watch",
