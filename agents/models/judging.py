@@ -110,6 +110,9 @@ def planned(answer: forms.Breakdown, requirements: Requirements) -> Plan:
         for one in answer.subtasks
     ]
     plan = Plan(subtasks=subtasks)
+    served = {number for one in answer.subtasks for number in one.criteria}
+    if unserved := [f"{number} ({text[:80]})" for number, text in texts.items() if number not in served]:
+        raise PlanError(f"no subtask serves {', '.join(unserved)}", hint="name its number in a subtask's criteria")
     check_plan(plan, texts.values())
     if not any(one.kind is SubtaskKind.TEST for one in subtasks):
         raise PlanError("no subtask is of the kind test", hint="somebody has to test what is made")

@@ -100,7 +100,7 @@ async def test_a_plan_that_does_not_fit_goes_back_with_the_reason_twice(
     assert summary["status"] == "blocked"
     assert [one["id"] for one in summary["subtasks"]] == ["S1", "S2", "S3"]
     _, second, third = [one for one in server.asked if one.form == "Breakdown"]
-    assert "served by no subtask" in second.told("why it cannot be used")
+    assert "no subtask serves C1 (From 100.00" in second.told("why it cannot be used")
     assert "JSON" in third.told("why it cannot be used")
 
 
