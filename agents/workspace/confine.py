@@ -207,17 +207,30 @@ def _checked(command: Sequence[str]) -> tuple[str, ...]:
 
 
 def _readable(more: Sequence[str]) -> list[str]:
-    """Return the folders besides the system's that programs may read: this Python's, and those that a user named.
+    """Return the folders besides the system's that programs may read: Python's environments, and those that were named.
 
     None is the whole file system or holds a home: that would show what is to be hidden.
     """
     home = Path.home().resolve()
     found: list[str] = []
-    for one in [sys.prefix, sys.base_prefix, sys.exec_prefix, *more]:
+    for one in [sys.prefix, sys.base_prefix, sys.exec_prefix, *_activated(), *more]:
         path = Path(one).expanduser().absolute()
         ways = dict.fromkeys([path, path.resolve()])
         found += [str(each) for each in ways if each != home and each not in home.parents and each.is_dir()]
     return sorted(dict.fromkeys(found), key=len)
+
+
+def _activated() -> list[str]:
+    """Return the environment that the user has activated, and the Python that a virtual one stands on."""
+    found = [os.environ[name] for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if os.environ.get(name)]
+    for folder in list(found):
+        try:
+            lines = (Path(folder) / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            continue
+        homes = [line.partition("=")[2].strip() for line in lines if line.partition("=")[0].strip() == "home"]
+        found += [str(Path(home).parent) for home in homes if Path(home).name in {"bin", "Scripts"}]
+    return found
 
 
 _VISIBLE = ("/usr", "/bin", "/sbin", "/opt", "/nix", "/gnu")

@@ -383,6 +383,14 @@ def test_nobody_can_name_a_folder_that_holds_a_home() -> None:
     assert not set(_readable(["/", str(home), str(home.parent), "~", "/no/such"])) & {"/", str(home), str(home.parent)}
 
 
+def test_an_environment_that_is_activated_can_be_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(tmp_path, {"venv/pyvenv.cfg": f"home = {tmp_path}/python/bin\nversion = 3.12\n", "python/bin/python": ""})
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "venv"))
+    assert {str(tmp_path / "venv"), str(tmp_path / "python")} <= set(_readable([]))
+    write(tmp_path, {"venv/pyvenv.cfg": f"home = {Path.home()}/bin\n"})
+    assert str(Path.home()) not in _readable([])
+
+
 def test_programs_are_looked_for_where_they_can_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", f"{Path.home()}/.hidden/bin:/usr/bin:relative")
     path = _environment(_readable([]), contained=True, scratch=str(tmp_path))["PATH"].split(":")
