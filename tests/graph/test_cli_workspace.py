@@ -43,7 +43,7 @@ def test_a_task_is_worked_on_a_branch_and_shown(top: Path, tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stdout + ran.stderr
     execution = git(top, "branch", "--list", "squad/*").strip().removeprefix("squad/")
     assert f"it works in {top}, on the branch squad/{execution}" in ran.stderr
-    assert f"branch squad/{execution}: 1 commit(s) in 1 file(s), +1 -1" in ran.stdout
+    assert f"branch squad/{execution}: 1 commit(s) in 1 file(s), +1 -1" in " ".join(ran.stdout.split())
     assert "ended with exit status 0" in ran.stdout
     assert snapshot(top) == before
     shown = json.loads(squad("status", execution, "--db", "squad.db", "--json", cwd=tmp_path).stdout)
