@@ -49,7 +49,7 @@ def _families(reading: Reading) -> tuple[dict[str, float], dict[str, list[str]]]
     evidence: dict[str, list[str]] = {name: [] for name in _FAMILIES}
     shown: set[str] = set()
     for name, words in _found(reading).items():
-        shown.add(name.partition(": ")[2] or name)
+        shown |= {name, name.partition(": ")[2]}
         for family, weight in zip(_FAMILIES, POINTS.get(name, (0.0, 0.0, 0.0)), strict=True):
             points[family] += weight
             if weight > 0:

@@ -29,13 +29,14 @@ _ORDERS = frozenset(
 _PREDICATES = frozenset(words_of("is are does do has have was doesnt isnt arent cant dont"))
 _PREFIX = re.compile(r"\[?([A-Za-z][\w ./+-]{1,24})\]?\s?:\s")
 _KIND = re.compile(r"\b(bug|feature|question|support)\b")
+_WANTS = re.compile(r"(?:we|i) (?:need|want|would like) |as an? \w{1,30},? i want |please ")
 _SAID = re.compile(
     r"\W{0,3}(?:\w{1,20} )?(bug|feature|proposal|rfc|suggestion|question|help)(?: re(?:quest|port))?\s?[\]:)]"
 )
 _SAID_NAMES = {"bug": "a bug", "question": "a question", "help": "a question"}
 _HAPPENS = re.compile(r"\S{1,60} (?:\S{1,60} ){0,3}[a-z]{3,40}[^s\W]s(?: |$)")
 _TEMPLATE = re.compile(r"<!--[^<>]{0,200}?\b(bug|feature)[_ -](?:report|request)")
-_LOWER_I = re.compile(r"(?:^|\s)i(?:'m|'ve|m|\s)")
+_LOWER_I = re.compile(r"(?:^|\s)i(?:'m|'ve|'d|m)?(?=\s|$)")
 _REFERENCE = re.compile(r"(?:^|[\s(])#\d{2,7}\b|/(?:issues|pull)/\d{2,7}\b")
 _FORUM = re.compile(r"stackoverflow|stackexchange|\bforum|discuss\.", re.IGNORECASE)
 _PICTURE = re.compile(r"!\[|<img ")
@@ -75,7 +76,7 @@ def _of_title(reading: Reading) -> Iterable[str]:
         yield "the title ends in a full stop"
     if first in _ASKING:
         yield "the title begins like a question"
-    if first in _ORDERS:
+    if first in _ORDERS or _WANTS.match(title.lower()):
         yield "the title asks for a change"
     if first.endswith("ing"):
         yield "the title names a doing"
@@ -110,6 +111,8 @@ def _of_template(reading: Reading) -> Iterable[str]:
     for block in reading.under(Section.KIND)[:1]:
         if found := _KIND.search(block.text.lower()[:60]):
             yield f"filed as {found[1]}"
+    if reading.criteria or Section.CRITERIA in sections:
+        yield "says when it counts as done"
     if found := _TEMPLATE.search(reading.task.description[:5_000]):
         yield f"written on a template for a {found[1]}"
 

@@ -141,6 +141,13 @@ def test_open_questions_say_where_the_text_is_silent() -> None:
         ("The save button does nothing", "", "bug_fix"),
         ("Totals", "### Type\nBug\n\n### Steps to reproduce\n1. Add two\n2. See three", "bug_fix"),
         ("Retry failed payments", "", "general"),
+        ("We need better error messages", "", "general"),
+        ("Build a bookshop", "It has images of each book, and an important message on top.", "general"),
+        ("Unit converter", "It converts km to miles. Invalid input gives an error message.", "general"),
+        ("Snake", "I want to play it in a browser. It ends when the snake hits a wall.", "general"),
+        ("Portfolio", "I am a photographer and want to show my pictures.", "general"),
+        ("Data import", "Read a file every hour, store the good rows and report the bad ones.", "general"),
+        ("How many rows are kept", "## Acceptance criteria\n- The number is shown", "general"),
         ("Send an email when a build fails", "", "general"),
         ("Lock accounts", "We need this. Admins should be able to lock an account.", "general"),
         (
