@@ -37,12 +37,18 @@ def ranked(problem: Problem, todo: Sequence[int], key: Mapping[int, tuple[float,
 
 
 def fill_gaps(
-    problem: Problem, order: Sequence[int], keeps: Mapping[int, int] = _NONE, had: Mapping[int, int] = _NONE
+    problem: Problem,
+    order: Sequence[int],
+    keeps: Mapping[int, int] = _NONE,
+    had: Mapping[int, int] = _NONE,
+    patience: float = inf,
 ) -> Result:
     """Place the subtasks in that order, each where it can end first.
 
     ``keeps`` names those that must go to a member. The others go to whoever ends them first: among equals to the one
-    who ``had`` it, then to the one who fits best and is wanted least.
+    who ``had`` it, then to the one who fits best and is wanted least. With a ``patience``, in hours, a subtask does not
+    wait for its member where somebody else can begin it by more than that sooner, or in time for a deadline that its
+    member would miss.
     """
     count = len(problem.effort)
     member, start, finish = [-1] * count, [0.0] * count, [0.0] * count
@@ -56,19 +62,33 @@ def fill_gaps(
     for task in order:
         effort = problem.effort[task]
         ready = max((finish[one] for one in problem.net.before[task]), default=0.0)
+        latest = inf
         if (kept := keeps.get(task)) is not None:
             begin, lane_number = min((_first(gaps[one], ready, effort), one) for one in lanes[kept])
-        else:
-            begin, *_, lane_number = min(
+            latest = _soon_enough(problem, task, begin, patience)
+        if kept is None or ready <= latest < begin:
+            first, *_, other = min(
                 (_first(gaps[one], ready, effort), who != had.get(task), tier, load[who], one)
                 for tier, who in _able(problem, task)
                 for one in lanes[who]
             )
+            if first <= latest:
+                begin, lane_number = first, other
         who = problem.lanes[lane_number].member
         member[task], start[task], finish[task] = who, begin, begin + effort
         load[who] += effort
         _take(gaps[lane_number], begin, finish[task])
     return Result(list(order), member, start, max(finish, default=0.0))
+
+
+def _soon_enough(problem: Problem, task: int, begin: float, patience: float) -> float:
+    """Return by when somebody else has to begin a subtask to get it from its member, who could begin it then."""
+    if patience == inf:
+        return -inf
+    due, soon = problem.net.subtasks[task].deadline, begin - patience
+    if due is None or begin <= due - problem.effort[task]:
+        return soon
+    return max(soon, due - problem.effort[task])
 
 
 def _able(problem: Problem, task: int) -> list[tuple[int, int]]:

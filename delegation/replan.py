@@ -29,6 +29,9 @@ _ROUNDS = 3  # how often what holds the plan up is freed from its member
 _AFRESH = 0.5
 """A plan that is made without regard to who had what gives at least so much of it to others, by all experience."""
 
+_WAITING = 0.5
+"""An hour for which one subtask waits counts half of what all would count if they ended an hour later."""
+
 
 class Running(BaseModel):
     """A subtask at work: with whom, and how many hours are left of it by what is known now."""
@@ -233,10 +236,33 @@ def _cheapest(problem: Problem, todo: Sequence[int], had: _Had, objective: Objec
         if objective.cost(result) >= least:
             break
         best, least = result, objective.cost(result)
-    if least <= lower_bound(problem, todo) * (1.0 + _AFRESH * objective.weights.stability):
-        return best
-    free = policy_of("critical_path")(problem, todo, objective)
-    return free if objective.cost(free) < least else best
+    if least > lower_bound(problem, todo) * (1.0 + _AFRESH * objective.weights.stability):
+        free = policy_of("critical_path")(problem, todo, objective)
+        best = free if objective.cost(free) < least else best
+    return _unhindered(problem, todo, best, had, objective.weights.stability)
+
+
+def _unhindered(problem: Problem, todo: Sequence[int], best: Result, had: _Had, stability: float) -> Result:
+    """Return the result with what waits long for its member, or misses its deadline by that, given to others.
+
+    The end of the plan does not show that something waits in vain. So a change of hands is made for it, too, where that
+    saves much, and no end is later by it.
+    """
+    order = ranked(problem, todo, {task: (best.start[task],) for task in todo})
+    with_whom = {task: best.member[task] for task in todo}
+    patience = _WAITING * stability * best.makespan
+    result = fill_gaps(problem, order, with_whom, had.keeps, patience)
+    is_better = result.makespan <= best.makespan and _in_vain(problem, todo, result) < _in_vain(problem, todo, best)
+    return result if is_better and result.member != best.member else best
+
+
+def _in_vain(problem: Problem, todo: Sequence[int], result: Result) -> tuple[float, float]:
+    """Return the hours after deadlines and those until the subtasks begin, all together."""
+    late = 0.0
+    for task in todo:
+        if (due := problem.net.subtasks[task].deadline) is not None:
+            late += max(result.start[task] + problem.effort[task] - due, 0.0)
+    return round(late, 6), sum(result.start[task] for task in todo)
 
 
 def _bottleneck(problem: Problem, result: Result, todo: Sequence[int]) -> set[int]:

@@ -1,7 +1,7 @@
 """What an execution's members have to do in the other open executions of their squad."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,7 +22,7 @@ _UNASSIGNED = ("pending", "analyzing", "planning")
 
 @dataclass(frozen=True)
 class Given:
-    """An assignment in force whose work has not ended: planned hours from ``at``, when it was given."""
+    """An assignment in force whose work has not ended: hours from ``at``, when it was given, by today's estimate."""
 
     member_id: str
     start: float
@@ -52,21 +52,23 @@ def load_workload(connection: Connection, execution_id: UUID) -> list[Elsewhere]
     for row in found:
         of[row.execution_id].append(row)
     planned = _planned(connection, list(of))
-    elsewhere = [
-        Elsewhere([_as_given(row) for row in rows if row.subtask_id in planned[one]], holder(rows[0]) is not None)
-        for one, rows in of.items()
-    ]
+    elsewhere = [Elsewhere([*_left_of(rows, planned[one])], holder(rows[0]) is not None) for one, rows in of.items()]
     return [one for one in elsewhere if one.given]
 
 
-def _planned(connection: Connection, execution_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
-    """Return the ids of the present plan's subtasks: assignments of an earlier plan stay in the table."""
+def _planned(connection: Connection, execution_ids: Sequence[UUID]) -> dict[UUID, dict[str, float | None]]:
+    """Return the hours of the present plan's subtasks by id: assignments of an earlier plan stay in the table."""
     rows = connection.execute(_plans(), {"executions": execution_ids})
-    return {row.id: {one["id"] for one in (row.plan or {}).get("subtasks", [])} for row in rows}
+    return {row.id: {one["id"]: one.get("effort") for one in (row.plan or {}).get("subtasks", [])} for row in rows}
 
 
-def _as_given(row: Row[Any]) -> Given:
-    return Given(row.member_id, row.start, row.finish, row.at, row.started_at)
+def _left_of(rows: Iterable[Row[Any]], hours: Mapping[str, float | None]) -> Iterable[Given]:
+    """Return what was given of the present plan, by its present estimates: what is at work keeps its row as it was."""
+    for row in rows:
+        if row.subtask_id in hours:
+            effort = hours[row.subtask_id]
+            finish = row.finish if effort is None else row.start + effort
+            yield Given(row.member_id, row.start, finish, row.at, row.started_at)
 
 
 # Statements, each built once: building one costs more than running it.

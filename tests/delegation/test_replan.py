@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from plan_checker import check_plan, may, problems
 
 from delegation import (
+    Assignment,
     DelegationEngine,
     Plan,
     PlanError,
     Progress,
     Role,
     Running,
+    Schedule,
     SquadMember,
     Subtask,
     Weights,
@@ -89,6 +91,45 @@ def test_an_estimate_that_is_very_wrong_moves_hands_where_that_is_worth_it():
     assert new.schedule.report().moved == len(new.changes) / 10
     kept = replan(work, SQUAD, old, progress, weights=Weights(stability=100))
     assert (kept.schedule.makespan, kept.changes) == (38, [])
+
+
+def held_up(hours, **fields):
+    """Plan what waits behind work that takes so many hours more, where somebody else soon has nothing to do."""
+    work = [sub("held", 2), sub("other", 2), sub("short", 1, **fields)]
+    spans = [("held", "x", 0, 2), ("short", "x", 2, 3), ("other", "y", 0, 2)]
+    rows = [Assignment(subtask_id=one, member_id=who, start=start, finish=end) for one, who, start, end in spans]
+    old = Schedule(assignments=rows, makespan=3, critical_path=[])
+    return work, old, Progress(running=running(held=("x", hours)))
+
+
+def test_what_waits_long_behind_somebody_held_up_goes_to_another_though_the_end_hardly_moves():
+    work, old, progress = held_up(40)
+    new = replan(work, SQUAD, old, progress)
+    assert at(new.schedule)["short"] == ("y", 2, 3)
+    assert len(new.changes) == 1
+    assert replan(work, SQUAD, old, progress, weights=Weights(stability=100)).changes == []
+
+
+def test_what_waits_long_is_taken_over_also_where_other_work_sets_the_end():
+    work, old, progress = held_up(40)
+    long = sub("long", 50)
+    third = Assignment(subtask_id="long", member_id="z", start=0, finish=50)
+    old = old.model_copy(update={"assignments": [*old.assignments, third]})
+    new = replan([*work, long], members("x", "y", "z"), old, progress)
+    assert at(new.schedule)["short"] == ("y", 2, 3)
+    assert [one.subtask_id for one in new.changes] == ["short"]
+
+
+def test_what_waits_a_little_keeps_its_member_unless_that_misses_a_deadline():
+    long = [sub(f"long{n}", 30) for n in range(2)]
+    squad = members("x", "y", "z", "u")
+    for due, hands in ((None, []), (20, []), (4.5, ["short"]), (2, [])):  # nobody can have it done by 2
+        work, old, progress = held_up(5, deadline=due)
+        mine = [Assignment(subtask_id=f"long{n}", member_id=squad[2 + n].id, start=0, finish=30) for n in range(2)]
+        old = old.model_copy(update={"assignments": [*old.assignments, *mine]})
+        new = replan([*work, *long], squad, old, progress)
+        assert [one.subtask_id for one in new.changes] == hands
+        assert new.schedule.makespan == 30
 
 
 def test_a_new_subtask_goes_into_a_gap_and_nothing_else_moves():

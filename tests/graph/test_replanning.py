@@ -1,6 +1,7 @@
 """Plans that change while they are worked: members come and go, subtasks come, go and take longer."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from delegation import (
 )
 from graph import Request, RunSettings, TaskOrchestrator, build_graph
 from graph.drive import Drive
-from persistence import load_assignments, load_execution, load_logs, load_transitions
+from persistence import load_assignments, load_execution, load_logs, load_transitions, load_workload, utc_now
 
 CRITERION = "It works"
 TASK = Task(title="Implement user login", acceptance_criteria=[CRITERION])
@@ -116,9 +117,9 @@ class World:
         lead, manager = TechLead(self.work), Manager(self.work, self.plan)
         return all_roles(self.work) | {Role.PROJECT_MANAGER: manager, Role.TECH_LEAD: lead}
 
-    async def start(self, store: Any, **settings: Any) -> "World":
+    async def start(self, store: Any, task: Task = TASK, **settings: Any) -> "World":
         self.o = self.orchestrator(**settings)
-        stored = await store(self.database, task=TASK, squad=self.squad)
+        stored = await store(self.database, task=task, squad=self.squad)
         async with self.database.session() as db:
             self.id = await self.o.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
         return self
@@ -286,6 +287,53 @@ async def test_an_estimate_that_was_wrong_moves_the_rest_to_others(world):
         event.set()
     summary = await running
     assert next(row for row in summary["subtasks"] if row["id"] == "model")["effort"] == 40
+
+
+async def test_a_new_plan_for_the_rest_keeps_the_tasks_deadline_in_sight(world):
+    due = utc_now() + timedelta(hours=20, seconds=30)
+    one = await world(task=TASK.model_copy(update={"deadline": due}))
+    await parked(one)
+    text = await one.said(one.o.revise_estimate, subtask_id="check", hours=1)
+    assert "after the deadline" not in text
+    text = await one.said(one.o.revise_estimate, subtask_id="check", hours=30)
+    assert "done after 34 h, 14 h after the deadline: mail and check are late" in text
+    assert text == (await one.logged())[-1]
+
+
+async def test_what_would_miss_the_tasks_deadline_behind_somebody_held_up_goes_to_another(world):
+    plan = [subtask("model", effort=2), subtask("mail", effort=2), subtask("docs", effort=1)]
+    plan = [*plan, subtask("page", role=Role.FRONTEND_DEVELOPER, effort=30)]
+    due = utc_now() + timedelta(hours=4.5, seconds=30)
+    one = await world(plan, task=TASK.model_copy(update={"deadline": due}))
+    both = [one.hold(name) for name in ("model", "mail")]
+    running = asyncio.create_task(one.run())
+    for begun in both:
+        await begun.wait()
+    owners = await one.owners()
+    [held] = [name for name in ("model", "mail") if owners[name] == owners["docs"]]
+    await one.said(one.o.revise_estimate, subtask_id=held, hours=5)
+    after = await one.owners()
+    assert [name for name in owners if owners[name] != after[name]] == ["docs"]
+    for event in one.waits.values():
+        event.set()
+    assert (await running)["status"] == "completed"
+
+
+async def test_work_at_hand_that_takes_longer_loads_its_member_for_other_executions(world, store):
+    one = await world()
+    begun = one.hold("model")
+    running = asyncio.create_task(one.run())
+    await begun.wait()
+    [(_, who)] = one.began
+    await one.said(one.o.revise_estimate, subtask_id="model", hours=90)
+    stored = await store(one.database, task="Another")
+    row = await one.database.read(lambda c: load_execution(c, one.id))
+    async with one.database.session() as db:
+        another = await one.o.execute_task(db=db, task=stored.task, squad_id=row.squad_id)
+    [load] = await one.database.read(lambda c: load_workload(c, another))
+    assert max(given.finish - given.start for given in load.given if given.member_id == who) == 90
+    one.waits["model"].set()
+    assert (await running)["status"] == "completed"
 
 
 async def test_work_that_overruns_its_estimate_by_half_is_noticed(world, monkeypatch):

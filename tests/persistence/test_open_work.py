@@ -78,6 +78,13 @@ async def test_all_that_is_left_of_the_others_is_found(database: Database, execu
     assert await load(database, execution) == [("ada", 0, 2), ("bob", 2, 5), ("eve", 1, 4)]
 
 
+async def test_what_takes_longer_than_was_planned_loads_by_the_new_estimate(
+    database: Database, execution: Any, other: Any
+) -> None:
+    await other(plan={"subtasks": [{"id": "S1", "effort": 40.0}, {"id": "S2", "effort": 3.0}]})
+    assert await load(database, execution) == [("ada", 0, 40), ("bob", 2, 5)]
+
+
 async def test_another_squads_work_is_of_no_concern(database: Database, new_execution: Any, other: Any) -> None:
     await other()
     stranger = await database.write(new_execution)
