@@ -27,6 +27,8 @@ __all__ = [
     "change_plan",
 ]
 
+_SOMEBODY_THERE = "give it to somebody who is there"
+
 
 class _Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,6 +125,7 @@ def change_plan(
     work = _Work(plan, {member.id: member for member in members}, dict(away), frozenset(done))
     for change in changes:
         work.make(change)
+    work.check_given()
     if plan is None or work.plan is None or work.plan == plan:
         return ChangedPlan(plan=plan, away=work.away, given=work.given, told=work.told)
     check_plan(work.plan, criteria)
@@ -159,6 +162,12 @@ class _Work:
             case Reassign():
                 self._give(self._subtask(change.subtask_id), self._member(change.member_id), change.reason)
 
+    def check_given(self) -> None:
+        """Check that nobody was given work by one change and drops out by another."""
+        for subtask_id, member_id in self.given.items():
+            if member_id in self.away:
+                raise PlanError(f"{subtask_id!r} was given to {member_id!r}, who drops out", hint=_SOMEBODY_THERE)
+
     def _revise(self, subtask: Subtask, hours: float) -> None:
         span = subtask.estimate and (min(subtask.estimate[0], hours), hours, max(subtask.estimate[2], hours))
         self._replace(subtask.model_copy(update={"effort": hours, "estimate": span}))
@@ -190,7 +199,7 @@ class _Work:
 
     def _give(self, subtask: Subtask, member: SquadMember, reason: str) -> None:
         if member.id in self.away:
-            raise PlanError(f"member {member.id!r} has dropped out", hint="give it to somebody who is there")
+            raise PlanError(f"member {member.id!r} has dropped out", hint=_SOMEBODY_THERE)
         if lacking := shortfall(member, subtask):
             raise PlanError(f"member {member.id!r} cannot do {subtask.id!r}: {lacking}", hint="give it to another one")
         self.given[subtask.id] = member.id

@@ -151,6 +151,10 @@ def test_work_goes_to_nobody_who_may_not_do_it_or_is_not_there() -> None:
     with pytest.raises(PlanError, match="has dropped out"):
         change_plan(plan, [Reassign(subtask_id="S1", member_id="ada")], MEMBERS, away={"ada": ""})
     assert change_plan(plan, [Reassign(subtask_id="S1", member_id="ada")], MEMBERS).given == {"S1": "ada"}
+    both = [Reassign(subtask_id="S1", member_id="ada"), MemberUnavailable(member_id="ada")]
+    with pytest.raises(PlanError, match="'S1' was given to 'ada', who drops out"):
+        change_plan(plan, both, MEMBERS)
+    assert change_plan(plan, [*both, MemberAvailable(member_id="ada")], MEMBERS).given == {"S1": "ada"}
 
 
 def test_criteria_must_still_be_served_by_what_is_left() -> None:
