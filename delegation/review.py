@@ -18,7 +18,6 @@ __all__ = [
     "Severity",
     "numbered",
     "settled_review",
-    "stats_of_diff",
     "with_touched_tests",
 ]
 
@@ -208,18 +207,3 @@ def with_touched_tests(review: Review, touched: Mapping[str, str]) -> Review:
 
 def _gist(finding: Finding) -> tuple[str | None, str | None, str]:
     return finding.subtask_id, finding.criterion, finding.message
-
-
-def stats_of_diff(diff: str) -> ChangeStats:
-    """Count the files and lines of a unified diff, such as git prints."""
-    files = insertions = deletions = 0
-    in_hunk = False
-    for line in diff.splitlines():
-        if line.startswith("diff --git "):
-            files, in_hunk = files + 1, False
-        elif line.startswith("@@"):
-            in_hunk = True
-        elif in_hunk:
-            insertions += line.startswith("+")
-            deletions += line.startswith("-")
-    return ChangeStats(files=files, insertions=insertions, deletions=deletions)

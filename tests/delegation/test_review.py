@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from delegation import ChangeStats, Finding, FindingCheck, Review, ReviewVerdict
-from delegation.review import numbered, settled_review, stats_of_diff
+from delegation import Finding, FindingCheck, Review, ReviewVerdict
+from delegation.review import numbered, settled_review
 
 FIRST = Finding(id="R1.1", subtask_id="S1", criterion="it works", message="not shown")
 SECOND = Finding(id="R1.2", subtask_id="S2", message="say why", suggestion="in the docstring")
@@ -122,33 +122,3 @@ def test_each_earlier_finding_is_said_to_be_met_or_is_found_again(
     assert {(one.subtask_id, one.message) for one in earlier if one.id in unmet} <= gists
     assert not (unmet and settled.approved)
     assert unmet or settled.approved == approved
-
-
-DIFF = """diff --git a/a.py b/a.py
-index 1..2 100644
---- a/a.py
-+++ b/a.py
-@@ -1,3 +1,4 @@
- kept
--old
-+new
-+++ a line that begins with two pluses
-diff --git a/b.py b/b.py
-deleted file mode 100644
---- a/b.py
-+++ /dev/null
-@@ -1 +0,0 @@
--gone
-"""
-
-
-def test_a_diff_is_counted_by_its_hunks_alone() -> None:
-    assert stats_of_diff(DIFF) == ChangeStats(files=2, insertions=2, deletions=2)
-    assert stats_of_diff("") == ChangeStats()
-    assert stats_of_diff("no diff\n+ at all") == ChangeStats()
-
-
-def test_a_finding_says_where_it_is() -> None:
-    assert Finding(subtask_id=None, message="x", file="a.py", line=3).place == "a.py:3"
-    assert Finding(subtask_id=None, message="x", file="a.py").place == "a.py"
-    assert Finding(subtask_id=None, message="x", line=3).place == ""
