@@ -168,7 +168,7 @@ class Steering(ABC):
             InputError: a change is none.
             PlanError: a change names what there is not, or the plan could not be worked after it.
         """
-        intervention = validated(Rearrange, {"changes": list(changes), "reason": reason}, "the changes'")
+        intervention = validated(Rearrange, {"changes": list(changes), "reason": reason}, "replan")
         done = await self._intervene(db, execution_id, intervention)
         return done if isinstance(done, Request) else str(done.value)
 

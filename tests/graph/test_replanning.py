@@ -9,6 +9,7 @@ from scripted import ScriptedAgent, all_roles, done
 
 from agents import Brief, rule_based_agents
 from delegation import (
+    InputError,
     MessageType,
     Outcome,
     OutcomeStatus,
@@ -568,6 +569,14 @@ async def test_what_cannot_be_changed_is_refused_by_name_and_changes_nothing(wor
         await one.said(getattr(one.o, method), **given)
     assert hint in refused.value.hint
     assert await one.database.read(lambda c: tuple(load_execution(c, one.id))) == before
+
+
+async def test_a_change_that_is_none_is_named_by_its_field(world):
+    one = await world()
+    with pytest.raises(InputError, match=r"^replan\.changes\.1\.revise_estimate\.hours cannot be used"):
+        away = {"kind": "member_unavailable", "member_id": "ada"}
+        revised = {"kind": "revise_estimate", "subtask_id": "model", "hours": -1}
+        await one.said(one.o.replan, changes=[away, revised])
 
 
 async def test_nothing_changes_in_an_execution_that_has_ended(world):
