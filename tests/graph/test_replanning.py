@@ -573,9 +573,9 @@ async def test_what_cannot_be_changed_is_refused_by_name_and_changes_nothing(wor
 
 async def test_a_change_that_is_none_is_named_by_its_field(world):
     one = await world()
+    away = {"kind": "member_unavailable", "member_id": "ada"}
+    revised = {"kind": "revise_estimate", "subtask_id": "model", "hours": -1}
     with pytest.raises(InputError, match=r"^replan\.changes\.1\.revise_estimate\.hours cannot be used"):
-        away = {"kind": "member_unavailable", "member_id": "ada"}
-        revised = {"kind": "revise_estimate", "subtask_id": "model", "hours": -1}
         await one.said(one.o.replan, changes=[away, revised])
 
 
