@@ -129,8 +129,8 @@ class ReviewRequest(BaseModel):
     change: ChangeStats | None = Field(default=None, description="The change in the repository, where there is one.")
     touched_tests: dict[str, str] = Field(
         default={},
-        description="Existing tests that were changed or deleted: the file to what became of it. Each one sends the "
-        "work back, unless the review lets it pass with a reason.",
+        description="Existing tests that were changed or deleted, and what was added that decides how they are run: "
+        "the file to what became of it. Each one sends the work back, unless the review lets it pass with a reason.",
     )
     earlier: list[Finding] = Field(
         default=[], description="What the round before was sent back for; the review says for each whether it was met."
@@ -193,7 +193,7 @@ def with_touched_tests(review: Review, touched: Mapping[str, str]) -> Review:
         Finding(
             subtask_id=None,
             file=path,
-            message=f"the existing test {path} was {what}, and nobody has said why that is right",
+            message=f"{_told_touched(path, what)}, and nobody has said why that is right",
             suggestion="put it as it was; a new test goes into a file of its own, or the reviewer says why it changed",
         )
         for path, what in touched.items()
@@ -203,6 +203,12 @@ def with_touched_tests(review: Review, touched: Mapping[str, str]) -> Review:
         return review
     changed = {"verdict": ReviewVerdict.CHANGES_REQUESTED, "approved": False}
     return review.model_copy(update={"findings": [*review.findings, *wanting], **changed})
+
+
+def _told_touched(path: str, what: str) -> str:
+    if what == "added":
+        return f"{path}, which decides how the existing tests are run, was added"
+    return f"the existing test {path} was {what}"
 
 
 def _gist(finding: Finding) -> tuple[str | None, str | None, str]:

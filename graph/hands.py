@@ -62,8 +62,8 @@ async def worked(step: Step, brief: Brief, turn: int, call: Call) -> Any:
         scope = f"{mark.subtask}#{mark.turn}.{len(conflicts)}"
         hands = site.working(mark, len(conflicts), partial(_kept, step, scope))
         try:
-            outcome = await call(brief, hands)
-            landed = await _landed(site, hands, mark, brief, outcome)
+            outcome = _without_change(await call(brief, hands))
+            landed = await _landed(step, site, hands, mark, brief, outcome)
             if not isinstance(landed, Conflict):
                 return outcome if landed is None else await _with_change(site, outcome, brief, landed)
         finally:
@@ -74,12 +74,24 @@ async def worked(step: Step, brief: Brief, turn: int, call: Call) -> Any:
         brief = _with_conflict(brief, landed)
 
 
-async def _landed(site: Site, hands: CopyHands, mark: Mark, brief: Brief, outcome: Any) -> Commit | Conflict | None:
+def _without_change(outcome: Any) -> Any:
+    """Return an outcome without the commit that it names: which one it is, git says, and no agent."""
+    made = outcome.deliverable if isinstance(outcome, Outcome) else None
+    if made is None or made.change is None:
+        return outcome
+    return outcome.model_copy(update={"deliverable": made.model_copy(update={"change": None})})
+
+
+async def _landed(
+    step: Step, site: Site, hands: CopyHands, mark: Mark, brief: Brief, outcome: Any
+) -> Commit | Conflict | None:
     """Bring what a member has done onto the branch; work that is not done leaves nothing there."""
     if not isinstance(outcome, Outcome) or outcome.status is not OutcomeStatus.DONE:
         return None
     if hands.copy is None:  # not even looked at
         return await site.workspace.landed(mark)
+    # a commit is stored as any row is: by nobody whose lease is lost
+    await step.database.write(lambda connection: guard(connection, step.execution_id, step.node, step.drive.epoch))
     author = Author(brief.member.id, brief.member.name)
     return await site.workspace.land(hands.copy, mark, brief.subtask.title, author)
 

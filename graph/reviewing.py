@@ -27,7 +27,10 @@ from graph.step import Decided, Step
 from graph.verdicts import latest_work, send_back
 from persistence import Done
 
-__all__ = ["addressed", "review", "reviewer_among"]
+__all__ = ["REVIEWED", "addressed", "review", "reviewer_among"]
+
+REVIEWED = "reviewed"
+"""Where the log's move out of the review has the commit that was reviewed."""
 
 
 async def review(step: Step) -> Decided:
@@ -36,10 +39,13 @@ async def review(step: Step) -> Decided:
     plan, requirements = await ground.plan(), await ground.requirements()
     work = await latest_work(step)
     site = await site_of(step)
+    reviewed = {REVIEWED: await site.workspace.head()} if site else {}
     authors = await site.workspace.authors() if site else set()
     reviewer = reviewer_among(step.facts.squad.members, work.values(), authors)
     if reviewer is None:
-        return _nobody_may(ground, authors | {done.member_id for done in work.values()})
+        decided = _nobody_may(ground, authors | {done.member_id for done in work.values()})
+        decided.metadata |= reviewed
+        return decided
     touched = await site.touched_tests() if site else {}
     request = _request(step, reviewer, plan, requirements, work).model_copy(update={"touched_tests": touched})
     ground.effects.messages += _asked(step, request, plan)
@@ -58,7 +64,7 @@ async def review(step: Step) -> Decided:
         decided = ground.decided(WorkflowState.TESTING, text)
     found = found.model_copy(update={"findings": findings})
     decided.effects.messages += _answered(step, request, found, text)
-    decided.metadata |= {"verdict": found.verdict.value, "reviewer": reviewer}
+    decided.metadata |= {"verdict": found.verdict.value, "reviewer": reviewer} | reviewed
     return decided
 
 

@@ -25,10 +25,11 @@ from graph.consulting import consult
 from graph.groundwork import Groundwork, member_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of, workspace_result
+from graph.reviewing import REVIEWED
 from graph.site import Site, site_of
 from graph.step import Decided, Step
 from graph.verdicts import latest_outcomes, send_back
-from persistence import load_gates, load_transition
+from persistence import load_gates, load_transitions
 
 __all__ = ["test"]
 
@@ -45,8 +46,9 @@ async def test(step: Step) -> Decided:
         return unready
     outcomes = await latest_outcomes(step)
     report = await consult(step, step.roster.tester, "execute", plan, outcomes, returns=TestReport)
+    run = await _run(site) if site is not None else None
+    report = report.model_copy(update={"run": run})  # what was run is ours to say, and no agent's
     if site is not None:
-        run = await _run(site)
         report = with_evidence(report, run, plan, requirements, outcomes)
     passed = sum(result.passed for result in report.results)
     text = f"{passed} of {len(report.results)} test cases passed" + (f"; {report.run.told()}" if report.run else "")
@@ -59,20 +61,19 @@ async def test(step: Step) -> Decided:
     result = result_of(step.facts.task, requirements, plan, outcomes, report, *who)
     if site is not None:
         result["workspace"] = await workspace_result(site.workspace, report.run)
+        if report.run is not None and result["workspace"]["head"] != report.run.commit:
+            return ground.decided(WorkflowState.REVIEWING, "the branch was moved while it was tested")
     ground.effects.columns["result"] = result
     return ground.decided(WorkflowState.COMPLETED, text)
 
 
 async def _unready(step: Step, ground: Groundwork, site: Site) -> Decided | None:
     """Return what has to come before the test: a review of what was written, or a human's word where nothing tests."""
-    entered = await step.database.read(
-        lambda connection: load_transition(connection, step.execution_id, step.state["seq"])
-    )
-    if entered is not None and entered.from_state == WorkflowState.IN_PROGRESS:
-        return ground.decided(WorkflowState.REVIEWING, "what was written has to be reviewed before it is tested")
+    head = await site.workspace.head()
+    if why := await _unreviewed(step, head):
+        return ground.decided(WorkflowState.REVIEWING, why)
     if site.test_command is not None:
         return None
-    head = await site.workspace.head()
     gates = await step.database.read(lambda connection: load_gates(connection, step.execution_id))
     said = [gate.answer for gate in gates if gate.metadata.get("untested") == head and gate.answer]
     if said and said[-1]["decision"] == Decision.APPROVE:
@@ -95,6 +96,17 @@ async def _unready(step: Step, ground: Groundwork, site: Site) -> Decided | None
     )
     ground.effects.gates.append(gate)
     return ground.decided(WorkflowState.BLOCKED, "there is no test command")
+
+
+async def _unreviewed(step: Step, head: str) -> str | None:
+    """Return why it has to be reviewed first, if it has: nobody has seen what the branch is at now."""
+    moves = await step.database.read(lambda connection: load_transitions(connection, step.execution_id))
+    if moves and moves[-1].from_state == WorkflowState.IN_PROGRESS:
+        return "what was written has to be reviewed before it is tested"
+    reviewed = [move.metadata[REVIEWED] for move in moves if REVIEWED in move.metadata]
+    if reviewed and reviewed[-1] != head:
+        return "the branch is not at the commit any more that was reviewed"
+    return None
 
 
 async def _run(site: Site) -> TestRun | None:
@@ -140,7 +152,8 @@ def with_evidence(
     results = report.results
     if run is not None:
         results = [one.model_copy(update={"evidence": f"{one.evidence}; {run.told()}"}) for one in results]
-    shown = {one.criterion for one in report.results if one.passed and one.evidence.strip()}
+    failed = {one.criterion for one in report.results if not one.passed}
+    shown = {one.criterion for one in report.results if one.passed and one.evidence.strip()} - failed
     found_wanting = {one.criterion for one in report.findings}
     tester = next((one.id for one in plan.subtasks if one.kind == SubtaskKind.TEST), None)
     findings = [

@@ -23,10 +23,10 @@ class Author:
     @property
     def variables(self) -> dict[str, str]:
         """What git is told of author and committer."""
-        name = _plain(self.name).translate(_NO_BRACKETS) or "member"
+        name = _plain(self.name).translate(_NO_BRACKETS)
         address = f"{slug(self.member_id)}@squad.invalid"
         return {
-            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_NAME": name if name.strip(_NO_NAME) else "member",
             "GIT_AUTHOR_EMAIL": address,
             "GIT_COMMITTER_NAME": "squad-graph",
             "GIT_COMMITTER_EMAIL": "squad-graph@squad.invalid",
@@ -111,6 +111,8 @@ def slug(text: str) -> str:
 
 
 _NO_BRACKETS = {ord(char): None for char in "<>"}
+_NO_NAME = " .,:;\"\\'"
+"""What git takes off a name's ends; it refuses a name that is nothing else."""
 
 
 def _plain(text: str) -> str:

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from delegation import ConfigurationError, WorkspaceError
 
-__all__ = ["Git", "bare_environment", "git_program", "run_git"]
+__all__ = ["LONGEST_OUTPUT", "Git", "bare_environment", "git_program", "run_git"]
 
 LIMIT_S = 300.0
 """How long one call of git may take, in seconds: a check-out of a large repository takes some."""
+
+LONGEST_OUTPUT = 4_000_000
+"""How much is read of an output that is as large as somebody's files make it, in bytes."""
 
 _SETTINGS = (
     "core.hooksPath=/dev/null",
@@ -103,12 +106,27 @@ class Git:
         given: str | bytes = b"",
         variables: Mapping[str, str] = {},
         limit_s: float = LIMIT_S,
+        most: int | None = None,
     ) -> tuple[int, str, str]:
-        """Run a command that may fail; returns its exit status and what it printed, on either stream."""
+        """Run a command that may fail; returns its exit status and what it printed, on either stream.
+
+        One that prints more than ``most`` bytes is ended there, and has not failed by that.
+        """
         where = {"GIT_DIR": str(self.git_dir)} | ({"GIT_WORK_TREE": str(self.work_tree)} if self.work_tree else {})
         environment = {"PATH": os.defpath, **_ENVIRONMENT, **where, **self.variables, **variables}
         cwd = self.work_tree or self.git_dir
-        return await run_git(arguments, cwd, environment, given, limit_s)
+        return await run_git(arguments, cwd, environment, given, limit_s, most)
+
+    async def beginning(self, *arguments: str) -> str:
+        """Run a command, and return the beginning of what it printed; see :data:`LONGEST_OUTPUT`.
+
+        Raises:
+            WorkspaceError: it failed.
+        """
+        status, out, err = await self.attempt(*arguments, most=LONGEST_OUTPUT)
+        if status:
+            raise WorkspaceError(_told(arguments, status, err))
+        return out
 
     async def line(self, *arguments: str) -> str:
         """Run a command that prints one line, and return that."""
@@ -116,7 +134,12 @@ class Git:
 
 
 async def run_git(
-    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], given: str | bytes, limit_s: float
+    arguments: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    given: str | bytes,
+    limit_s: float,
+    most: int | None = None,
 ) -> tuple[int, str, str]:
     """Run git once; a call that is cancelled or takes too long is killed."""
     options = [option for setting in _SETTINGS for option in ("-c", setting)]
@@ -137,14 +160,36 @@ async def run_git(
     data = given.encode("utf-8", "surrogateescape") if isinstance(given, str) else given
     try:
         async with asyncio.timeout(limit_s):
-            out, err = await process.communicate(data)
+            out, err = await (process.communicate(data) if most is None else _up_to(process, most))
     except TimeoutError:
         raise WorkspaceError(f"git {arguments[0]} took longer than {limit_s:g} s") from None
     finally:
         if process.returncode is None:
             await _ended(process)
-    assert process.returncode is not None
-    return process.returncode, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace")
+    status = 0 if most is not None and len(out) >= most else process.returncode
+    assert status is not None
+    return status, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "replace")
+
+
+async def _up_to(process: asyncio.subprocess.Process, most: int) -> tuple[bytes, bytes]:
+    """Read what a call prints, and end it where that is too much."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.close()
+    said = asyncio.create_task(process.stderr.read())
+    try:
+        out = bytearray()
+        while len(out) < most and (piece := await process.stdout.read(1 << 16)):
+            out += piece
+        if len(out) >= most:
+            process.terminate()
+            while await process.stdout.read(1 << 16):
+                pass  # what was on its way
+        await process.wait()
+        return bytes(out[:most]), await said
+    finally:
+        said.cancel()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

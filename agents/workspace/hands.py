@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from agents.workspace.confine import Confined, Limits, Ran
+from agents.workspace.git import LONGEST_OUTPUT
 from agents.workspace.paths import Entry, Inside, parts_of
 from agents.workspace.workspace import Copy, Workspace
 from delegation import HandsRefused
@@ -145,7 +146,10 @@ class CopyHands:
         self._runs.clear()
 
     async def discard(self) -> None:
-        """Delete the working copy, if there is one."""
+        """Delete the working copy, if there is one; one that is being made is given up first."""
+        if self._copy is not None and not self._copy.done():
+            self._copy.cancel()
+            await asyncio.wait([self._copy])
         if copy := self.copy:
             await self._workspace.discard(copy)
 
@@ -164,7 +168,8 @@ class CopyHands:
     async def _grep(self, pattern: str, where: str, dialect: str) -> str:
         copy = await self._opened()
         options = ("-n", "-I", "--untracked", "--no-color", "--no-recurse-submodules", "--full-name", dialect)
-        status, out, err = await copy.git.attempt("grep", *options, "-e", pattern, "--", where, limit_s=SEARCH_S)
+        words = ("grep", *options, "-e", pattern, "--", where)
+        status, out, err = await copy.git.attempt(*words, limit_s=SEARCH_S, most=LONGEST_OUTPUT)
         if status == 1 and not err:
             return f"nothing matches {pattern!r}"
         if status and dialect == "-P" and "Perl-compatible" in err and "compile" in err:
@@ -259,7 +264,8 @@ def _cut_list(found: Sequence[str]) -> str:
 def _matches(out: str) -> str:
     lines = out.splitlines()
     shown = [_clipped(line, 400) for line in lines[:MOST_MATCHES]]
-    more = f"\n[{len(lines) - MOST_MATCHES} more lines match]" if len(lines) > MOST_MATCHES else ""
+    least = "at least " if len(out) >= LONGEST_OUTPUT // 4 else ""  # as many characters may be all that was read
+    more = f"\n[{least}{len(lines) - MOST_MATCHES} more lines match]" if len(lines) > MOST_MATCHES else ""
     return _cut("\n".join(one.encode("utf-8", "replace").decode() for one in shown)) + more
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from agents.workspace.commits import FORMAT, Author, Commit, Mark, message_of, parse_log, same, shown, slug
 from agents.workspace.git import Git
-from agents.workspace.paths import remove_tree, without_repositories
+from agents.workspace.paths import parts_of, remove_tree, without_repositories
 from agents.workspace.repository import Repository
-from delegation import CodeChange, ConfigurationError, WorkspaceError
+from delegation import CodeChange, ConfigurationError, HandsRefused, WorkspaceError
 
 __all__ = ["Conflict", "Copy", "Workspace"]
 
@@ -154,13 +154,13 @@ class Workspace:
         await asyncio.to_thread(_remove, copy.folder, self.folder / "indexes" / copy.folder.name)
 
     async def diff(self, copy: Copy) -> str:
-        """Return what a working copy changes, as a unified diff."""
+        """Return what a working copy changes, as a unified diff; of one that is very long, the beginning."""
         await self._staged(copy)
-        return await copy.git("diff", *_PLAINLY, "--cached", copy.base)
+        return await copy.git.beginning("diff", *_PLAINLY, "--cached", copy.base)
 
     async def branch_diff(self) -> str:
-        """Return what the branch changes since its base, as a unified diff."""
-        return await self.git("diff", *_PLAINLY, self.base, await self.head())
+        """Return what the branch changes since its base, as a unified diff; of one that is very long, the beginning."""
+        return await self.git.beginning("diff", *_PLAINLY, self.base, await self.head())
 
     async def land(self, copy: Copy, mark: Mark, title: str, author: Author) -> Commit | Conflict | None:
         """Commit what a working copy changes onto the branch, once.
@@ -224,8 +224,12 @@ class Workspace:
     async def writers_of(self, path: str, line: int | None = None) -> list[Commit]:
         """Return the commits on the branch that a file is by, newest first; with a line, the one that this line is by.
 
-        None are returned for what was there before, or is not there.
+        None are returned for what was there before, or is not there, or cannot be: whoever names it may be mistaken.
         """
+        try:
+            path = "/".join(parts_of(path)) or "."
+        except HandsRefused:
+            return []
         span = f"{self.base}..{await self.head()}"
         if line is None:
             return parse_log(await self.git("log", f"--format={FORMAT}", span, "--", path))
@@ -271,7 +275,7 @@ class Workspace:
     async def _conflict(self, copy: Copy, tree: str, head: str, files: list[str]) -> Conflict:
         since = parse_log(await self.git("log", f"--format={FORMAT}", f"{copy.base}..{head}", "--", *files))
         members = dict.fromkeys(one.member_id or one.author for one in since)
-        own = await self.git("diff", *_PLAINLY, copy.base, tree, "--", *files)
+        own = await self.git.beginning("diff", *_PLAINLY, copy.base, tree, "--", *files)
         told = own.encode("utf-8", "replace").decode()
         return Conflict([shown(file) for file in files], list(members), head, told)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from repositories import git, make_repository, write
 
-from agents.workspace import Author, CopyHands, Mark, Repository, Workspace
+from agents.workspace import Author, Copy, CopyHands, Mark, Repository, Workspace
 from agents.workspace.hands import LARGEST_FILE, LONGEST_TEXT
 from agents.workspace.paths import Inside, is_git
 from delegation import HandsRefused
@@ -345,3 +345,32 @@ def test_names_that_only_look_like_gits_are_free() -> None:
 async def test_what_git_needs_is_not_in_the_copy(folder: Path, workspace: Workspace) -> None:
     assert not (folder / ".git").exists()
     assert git(workspace.repository.top, "status", "--porcelain") == ""
+
+
+async def test_a_copy_that_is_being_made_is_given_up_before_the_next_one_is(workspace: Workspace) -> None:
+    making: list[asyncio.Event] = [asyncio.Event(), asyncio.Event()]
+    given_up: list[bool] = []
+
+    async def made() -> Copy:
+        turn = making.pop(0)
+        if making:
+            try:
+                await turn.wait()
+            finally:
+                given_up.append(True)
+        assert given_up, "the first one is still being made"
+        return await workspace.begin(MARK)
+
+    hands = CopyHands(workspace, made)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(hands.read("app.py"), 0.05)
+    await hands.afresh()
+    assert "def total" in await hands.read("app.py")
+    await hands.discard()
+
+
+async def test_a_search_that_matches_everything_reads_no_more_than_it_may(hands: CopyHands, folder: Path) -> None:
+    write(folder, {f"many/{at}.txt": f"{'x' * 60}\n" * 60_000 for at in range(3)})
+    found = await hands.search("x")
+    assert len(found) < LONGEST_TEXT + 100
+    assert found.splitlines()[-1].startswith("[at least ")

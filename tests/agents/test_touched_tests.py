@@ -56,3 +56,10 @@ def test_other_files_are_not_taken_for_tests(path: str) -> None:
 def test_what_is_new_is_no_touched_test() -> None:
     changes = [("tests/a.py", "M"), ("tests/b.py", "D"), ("tests/c.py", "A"), ("tests/d.py", "T"), ("app.py", "M")]
     assert touched_tests(changes) == {"tests/a.py": "changed", "tests/b.py": "deleted", "tests/d.py": "changed"}
+
+
+@pytest.mark.parametrize(
+    "path", ["conftest.py", "tests/conftest.py", "pytest.ini", ".pytest.ini", "sitecustomize.py", "web/jest.config.ts"]
+)
+def test_what_is_new_and_decides_how_tests_run_touches_those_that_there_are(path: str) -> None:
+    assert touched_tests([(path, "A")]) == {path: "added"}

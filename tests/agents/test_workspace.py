@@ -7,6 +7,7 @@ from repositories import git, make_repository, snapshot, write
 
 from agents.workspace import Author, Conflict, Copy, Mark, Repository, Workspace
 from agents.workspace.commits import Commit
+from agents.workspace.git import LONGEST_OUTPUT
 from delegation import ConfigurationError, WorkspaceError
 
 ANNA, BOB = Author("anna", "Anna"), Author("bob", "Bob")
@@ -460,3 +461,29 @@ async def test_what_is_no_repository_to_work_in_is_said_in_a_line(
         await Repository.open(where)
     assert "\n" not in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "path", ["../app.py", "/etc/passwd", "a\0b", "\ud800", "x" * 300_000, "", ".git/config", "-n", ":(top)app.py"]
+)
+async def test_a_file_that_cannot_be_is_by_nobody(top: Path, path: str) -> None:
+    workspace = await opened(top)
+    assert await workspace.writers_of(path) == []
+    assert await workspace.writers_of(path, 1) == []
+
+
+@pytest.mark.parametrize("name", ["...", '"', "\\", ".;", "<>", ""])
+async def test_a_name_that_git_takes_for_none_is_no_trouble(top: Path, name: str) -> None:
+    workspace = await opened(top)
+    landed = await committed(workspace, {"new.txt": "new\n"}, mark(), Author("anna", name))
+    assert (landed.author, landed.member_id) == ("member", "anna")
+
+
+async def test_of_an_output_without_end_the_beginning_is_read_and_git_is_ended(top: Path) -> None:
+    workspace = await opened(top)
+    await committed(workspace, {"large.txt": "line\n" * 2_000_000}, mark())
+    diff = await workspace.branch_diff()
+    assert len(diff) == LONGEST_OUTPUT
+    assert diff.startswith("diff --git a/large.txt b/large.txt")
+    with pytest.raises(WorkspaceError, match="git diff failed"):
+        await workspace.git.beginning("diff", "nothing-of-that-name")

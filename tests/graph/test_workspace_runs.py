@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from agents import Brief, rule_based_agents, surroundings
 from delegation import (
+    CodeChange,
     ConfigurationError,
     HandsRefused,
     Outcome,
@@ -24,6 +25,7 @@ from delegation import (
     SquadMember,
     SubtaskKind,
     Task,
+    TestRun,
 )
 from graph import RunSettings, TaskOrchestrator, build_graph
 from persistence import Database
@@ -52,7 +54,7 @@ async def run(
 ) -> dict[str, Any]:
     """Run the task in the repository and return the summary."""
     stored = await store(database, TASK, squad)
-    chosen = RunSettings(workspace=str(top), **{"test_command": TESTS, **settings})
+    chosen = RunSettings(**{"workspace": str(top), "test_command": TESTS, **settings})
     orchestrator = TaskOrchestrator(database=database, settings=chosen, agents=agents)
     async with database.session() as db:
         execution_id = await orchestrator.execute_task(db=db, task=stored.task, squad_id=stored.squad.id)
@@ -561,3 +563,77 @@ async def test_work_that_was_not_reviewed_is_not_tested_yet(database: Database, 
     moves = [(one["from_state"], one["to_state"]) for one in summary["transitions"]]
     assert ("in_progress", "testing") in moves
     assert ("testing", "reviewing") in moves
+
+
+# --- what nobody may claim
+
+
+async def test_a_commit_that_an_agent_names_is_none_of_its_work(database: Database, store: Store, top: Path) -> None:
+    async def claims(brief: Brief) -> Outcome:
+        outcome = await mends(brief) if brief.subtask.role == Role.BACKEND_DEVELOPER else done(brief)
+        assert outcome.deliverable is not None
+        change = CodeChange(commit="HEAD", files=["app.py"], insertions=1, deletions=1)
+        return outcome.model_copy(update={"deliverable": outcome.deliverable.model_copy(update={"change": change})})
+
+    summary = await run(database, store, top, all_roles(claims))
+    assert summary["status"] == "completed", summary["gates"]
+    named = [one["deliverable"]["change"]["commit"] for one in summary["subtasks"] if one["deliverable"]["change"]]
+    assert named == [one["id"] for one in summary["result"]["workspace"]["commits"]]
+
+
+class Interfering(ScriptedAgent):
+    """A tech lead during whose first review somebody commits on the branch."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__(Role.TECH_LEAD)
+        self.top, self.times = top, 0
+        rules: Any = rule_based_agents()[Role.TECH_LEAD]
+        self.assess, self.estimate = rules.assess, rules.estimate
+
+    async def review(self, plan: Any, requirements: Any, outcomes: Any) -> Review:
+        self.times += 1
+        if self.times == 1:
+            branch, there = git(self.top, "branch", "--list", "squad/*").split()[-1], self.top.parent / "by-hand"
+            git(self.top, "worktree", "add", "--quiet", str(there), branch)
+            write(there, {"late.py": "x = 1\n"})
+            git(there, "add", "--all")
+            git(there, "commit", "--quiet", "-m", "Nobody has reviewed this")
+            git(self.top, "worktree", "remove", str(there))
+        return Review(approved=True)
+
+
+async def test_what_comes_onto_the_branch_after_its_review_is_reviewed(
+    database: Database, store: Store, top: Path
+) -> None:
+    lead = Interfering(top)
+    summary = await run(database, store, top, all_roles(mends) | {Role.TECH_LEAD: lead})
+    assert summary["status"] == "completed", summary["gates"]
+    assert lead.times == 2
+    states = [one["to_state"] for one in summary["transitions"]]
+    assert states[-5:] == ["reviewing", "testing", "reviewing", "testing", "completed"]
+    last = [one["metadata"] for one in summary["transitions"] if one["from_state"] == "reviewing"][-1]
+    assert last["reviewed"] == summary["result"]["workspace"]["head"]
+
+
+async def test_a_tester_passes_nothing_of_which_a_case_has_failed_nor_says_what_was_run(
+    database: Database, store: Store, top: Path
+) -> None:
+    tester: Any = rule_based_agents()[Role.TESTER]
+    said = TestRun(command=["true"], commit="c" * 40, passed=True, status=0, duration_s=1, output="", containment="")
+
+    class Lenient(ScriptedAgent):
+        plan_tests = tester.plan_tests
+
+        async def execute(self, plan: Any, outcomes: Any) -> Any:
+            report = await tester.execute(plan, outcomes)
+            failed = report.results[0].model_copy(update={"passed": False, "case_id": "T99"})
+            return report.model_copy(update={"results": [*report.results, failed], "passed": True, "run": said})
+
+    agents = all_roles(mends) | {Role.TESTER: Lenient(Role.TESTER, mends)}
+    summary = await run(database, store, top, agents, max_reworks=0)
+    assert summary["status"] == "blocked"
+    assert "nothing shows that the criterion is met" in summary["gates"][0]["details"]
+    agents = {Role.TESTER: Lenient(Role.TESTER)}
+    without = await run(database, store, top, agents, workspace=None, test_command=None)
+    assert without["status"] == "completed"
+    assert [one["evidence"] for one in without["result"]["checklist"] if "no code was run" in str(one["evidence"])]
