@@ -1,5 +1,6 @@
 """What comes back from work and from testing it: deliverables, outcomes, reports."""
 
+import shlex
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -92,7 +93,7 @@ class TestRun(BaseModel):
     def told(self) -> str:
         """Return the run in a line."""
         ended = f"was ended by the limit of {self.reason}" if self.reason else f"ended with exit status {self.status}"
-        return f"`{' '.join(self.command)}` {ended} on commit {self.commit[:12]}, after {self.duration_s:.1f} s"
+        return f"`{shlex.join(self.command)}` {ended} on commit {self.commit[:12]}, after {self.duration_s:.1f} s"
 
 
 class TestReport(BaseModel):

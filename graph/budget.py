@@ -70,9 +70,17 @@ def check_budget(settings: RunSettings, usage: Iterable[ModelUsage], gates: Iter
     for unit, limit, taken in limits:
         if limit is None or taken is None:
             continue
-        allowed = limit + sum(grant_of(gate) for gate in granted if gate.metadata["budget"] == unit)
+        allowed = _allowed(float(limit), [gate for gate in granted if gate.metadata["budget"] == unit])
         if taken >= allowed:
             raise BudgetSpent(unit, taken, allowed, limit)
+
+
+def _allowed(limit: float, granted: Sequence[Gate]) -> float:
+    """Return how much may be taken in all: each answer lets as much more be taken than there was when it was asked."""
+    allowed = limit
+    for gate in sorted(granted, key=lambda gate: float(gate.metadata["spent"])):
+        allowed = max(allowed, float(gate.metadata["spent"])) + grant_of(gate)
+    return allowed
 
 
 def budget_gate(spent: BudgetSpent, *, next_state: str) -> NewGate:

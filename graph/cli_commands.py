@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from delegation import DatabaseError, ExecutionBusy, InputError, Task
+from delegation import ConfigurationError, DatabaseError, DefinitionChanged, ExecutionBusy, InputError, Task
 from graph.cli_agents import agents_at
 from graph.cli_changes import changes_of
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
@@ -191,6 +191,9 @@ async def _answer(desk: Desk, _task: Task | None) -> Reply:
     except ExecutionBusy as busy:
         desk.say(f"squad: answered; {busy.message} and goes on there")
         return summary_reply(await desk.summary(args.execution))
+    except (DefinitionChanged, ConfigurationError):
+        desk.say("squad: the answer is stored, and counts; but it cannot go on in this way")
+        raise
 
 
 async def _block(desk: Desk, _task: Task | None) -> Reply:

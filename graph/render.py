@@ -1,5 +1,6 @@
 """The end of a run for a reader: who did what, how long it took, what came of it, and what a human must answer."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ from graph.render_text import STATUS_STYLES, Ink, duration
 __all__ = ["ProgressView", "print_summary", "summary_text"]
 
 _KNOWN_RESULT = frozenset({"summary", "note", "deliverables", "checklist", "open_questions", "workspace"})
+
+SHOWN_LINES = 15
+"""How much of a question's details is shown, in lines."""
 
 Parts = Iterator[RenderableType]
 
@@ -135,7 +139,8 @@ def _repository(summary: Mapping[str, Any], ink: Ink) -> Parts:
     for one in commits:
         yield ink.text(f"{str(one.get('id'))[:12]} {one.get('subject')} ({one.get('author')})", "dim")
     if tests := _dict(found.get("tests")):
-        words = " ".join(map(str, tests.get("command") or []))
+        typed = tests.get("command")
+        words = shlex.join(map(str, typed)) if isinstance(typed, list) else typed
         yield ink.text(f"tests: {words} ended with exit status {tests.get('status')}")
     command = ink.text(f"to look at it: git diff {str(found.get('base'))[:12]}...{found.get('branch')}", "dim")
     command.no_wrap = True
@@ -177,6 +182,7 @@ def _gates(summary: Mapping[str, Any], ink: Ink) -> Parts:
         yield ink.text(f"{gate.get('kind')}: {gate.get('question')}", "yellow", limit=2_000)
         if gate.get("reason") and gate["reason"] != gate.get("question"):
             yield ink.text(f"reason: {gate['reason']}")
+        yield from (ink.text(line, "dim", limit=300) for line in _first_lines(gate.get("details")))
         if gate.get("deadline"):
             default = _dict(gate.get("default_answer"))
             then = default.get("text") or default.get("decision") or "it stays open"
@@ -185,6 +191,12 @@ def _gates(summary: Mapping[str, Any], ink: Ink) -> Parts:
         command = ink.text(f"squad answer {summary.get('execution_id')} {gate.get('id')} {answer}", "bold")
         command.no_wrap = True
         yield command
+
+
+def _first_lines(details: object) -> list[str]:
+    """Return what is worth showing of a question's details; all of them are in the document."""
+    lines = [line for line in str(details or "").splitlines() if line.strip()]
+    return lines if len(lines) <= SHOWN_LINES else [*lines[:SHOWN_LINES], "…"]
 
 
 def _note(summary: Mapping[str, Any], ink: Ink) -> Parts:

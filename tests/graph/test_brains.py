@@ -234,6 +234,19 @@ async def test_a_budget_that_is_spent_is_a_question_and_goes_on_from_there(datab
     assert [one["status"] for one in summary["subtasks"]] == ["done"] * 3
 
 
+async def test_an_answer_grants_so_much_beyond_what_has_been_taken_by_then(database: Database, store: Store) -> None:
+    brain = Brain()
+    orchestrator = TaskOrchestrator(database=database, model=brain, settings=RunSettings(max_tokens=10))
+    execution_id = await begun(orchestrator, database, store)
+    [gate] = (await orchestrator.run(execution_id))["gates"]
+    assert (brain.forms.total(), gate["metadata"]["spent"]) == (1, 110)  # a call goes beyond it by what it takes
+    for taken, allowed in ((220, 130), (330, 240)):
+        await orchestrator.answer(execution_id, gate["id"], text="20")
+        gate = (await orchestrator.run(execution_id))["gates"][-1]
+        assert brain.forms.total() == taken // 110
+        assert gate["question"].startswith(f"the models have taken {taken} of {allowed} tokens")
+
+
 async def test_approving_grants_as_much_again_and_rejecting_gives_up(database: Database, store: Store) -> None:
     brain = Brain()
     orchestrator = TaskOrchestrator(database=database, model=brain, settings=RunSettings(max_tokens=660))

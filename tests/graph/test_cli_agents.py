@@ -81,6 +81,19 @@ def test_its_question_is_answered_and_going_on_without_it_is_refused_by_name(cap
     assert "With argon2id" in [one["deliverable"]["body"] for one in summary["subtasks"] if one["deliverable"]]
 
 
+@pytest.mark.usefixtures("here")
+def test_an_answer_without_them_is_said_to_count_though_nothing_goes_on(capsys):
+    main(["run", "Implement user login", "--agents", "my_agents:ASKING", "--json"])
+    summary = json.loads(capsys.readouterr().out)
+    execution, gate = summary["execution_id"], summary["gates"][0]["id"]
+    assert main(["answer", execution, gate, "argon2id"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("squad: the answer is stored, and counts; but it cannot go on in this way\n")
+    assert "it had an agent of its own for backend_developer, which is missing" in shown
+    main(["status", execution, "--json"])
+    assert json.loads(capsys.readouterr().out)["gates"][0]["status"] == "answered"
+
+
 @pytest.mark.parametrize(
     ("place", "says", "hint"),
     [

@@ -109,6 +109,24 @@ def test_an_unfinished_execution_shows_its_gates_with_the_command_that_answers_t
     assert "s1: Work order: endpoint (work_order)" in text
 
 
+def test_a_questions_details_are_shown_their_first_lines_and_no_line_without_end() -> None:
+    details = "\n".join(["S1: the test command failed", "", "x" * 2_000, *(f"line {one}" for one in range(50))])
+    gate = {"id": GATE, "kind": "escalation", "question": "How should it go on?", "details": details, "status": "open"}
+    lines = printed(summary(status="blocked", result=None, gates=[gate]), width=400).splitlines()
+    asked = lines.index("  escalation: How should it go on?")
+    assert lines[asked + 1] == "  S1: the test command failed"
+    assert len(lines[asked + 2]) < 310
+    assert lines[asked + 15 : asked + 17] == ["  line 12", "  …"]
+    assert lines[asked + 17].startswith(f"  squad answer {EXECUTION} {GATE}")
+
+
+def test_the_test_command_is_shown_as_it_can_be_typed() -> None:
+    tests = {"command": ["npm", "test", "--", "a b; c"], "status": 0}
+    assert "tests: npm test -- 'a b; c' ended with exit status 0" in printed(
+        summary(result={"workspace": {"tests": tests}}), width=400
+    )
+
+
 def test_a_callers_own_result_is_shown_as_it_is() -> None:
     text = printed(summary(result={"pr_url": "http://x/1", "tests_passing": True, "checklist": 7, "deliverables": "x"}))
     assert "pr_url: http://x/1" in text
@@ -122,7 +140,10 @@ def test_hostile_text_stays_text(*, terminal: bool) -> None:
         task={"title": HOSTILE, "acceptance_criteria": [HOSTILE]},
         error_message=HOSTILE,
         result={HOSTILE: HOSTILE, "summary": HOSTILE, "open_questions": [HOSTILE], "note": HOSTILE},
-        gates=[{"id": "g", "kind": HOSTILE, "question": HOSTILE, "reason": "x" + HOSTILE, "status": "open"}],
+        gates=[
+            {"id": "g", "kind": HOSTILE, "question": HOSTILE, "reason": "x" + HOSTILE, "details": HOSTILE}
+            | {"status": "open"}
+        ],
         subtasks=[{"id": HOSTILE, "title": HOSTILE, "role": HOSTILE, "member": HOSTILE, "status": HOSTILE}],
     )
     text = printed(hostile, width=400, terminal=terminal)
