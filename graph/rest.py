@@ -10,10 +10,13 @@ from sqlalchemy import Connection, Row
 
 from delegation import (
     AddSubtask,
+    Approval,
     Assignment,
     CancelSubtask,
     Change,
     ChangedPlan,
+    Gate,
+    GateKind,
     GateStatus,
     OutcomeStatus,
     Plan,
@@ -27,7 +30,7 @@ from delegation import (
     replan,
 )
 from delegation.deadlines import lateness_told, with_deadlines
-from graph.asking import hands_told
+from graph.asking import approval_gate, hands_told
 from graph.board_facts import BoardFacts, read_board
 from graph.engine import Planned
 from graph.hours import busy_hours, hours_between, hours_left, members_at
@@ -38,6 +41,7 @@ from persistence import (
     Effects,
     Facts,
     Handover,
+    ask_otherwise,
     lead_gates_to,
     lease,
     load_facts,
@@ -119,11 +123,28 @@ class Rest:
         told.append(f"{hands} {'change' if hands == 1 else 'changes'} of hands, {found.schedule.makespan:g} h to go")
         late = lateness_told(found.schedule, self._dated(made.plan))
         new = [one.subtask.id for one in changes if isinstance(one, AddSubtask)]
-        effects.messages += hands_told(self.row.id, found, made.plan, new=new, reason="; ".join(told[:-1]))
+        if waiting := [gate for gate in self.asked if gate.kind == GateKind.APPROVAL]:
+            for gate in waiting:  # nobody is told to take anything before a human has approved who does
+                self._ask_about_these(gate, made.plan, effects.handovers, "; ".join(told))
+        else:
+            effects.messages += hands_told(self.row.id, found, made.plan, new=new, reason="; ".join(told[:-1]))
         told += [late[:1].lower() + late[1:].removesuffix(".")] if late else []
         figures = {"hands": hands, "hours": found.schedule.makespan}
         effects.log("replanned", "; ".join(told), changes=_plain(changes), **figures)
         return "; ".join(told)
+
+    def _ask_about_these(self, gate: Gate, plan: Plan, handovers: Sequence[Handover], why: str) -> None:
+        """Have the question for approval ask about the assignments as they are now."""
+        given = {one.subtask_id: one for one in self._previous({}).assignments}
+        for one in handovers:
+            now = Assignment(subtask_id=one.subtask_id, member_id=one.member_id, start=one.start, finish=one.finish)
+            given[one.subtask_id] = now
+        mine = [given[one.id] for one in plan.subtasks if one.id in given]
+        end = max((one.finish for one in mine), default=0.0)
+        schedule = Schedule(assignments=mine, makespan=round(end, 3), critical_path=[])
+        approval = Approval(approved=True, reasons=[*gate.metadata.get("reasons", []), why], schedule=schedule)
+        asked = approval_gate(plan, approval, self.facts.squad.members)
+        ask_otherwise(self.connection, self.row.id, gate.id, asked)
 
     def _given(self, made: ChangedPlan) -> list[Change]:
         """Return the changes of hands that were asked for by name."""

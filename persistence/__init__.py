@@ -8,7 +8,7 @@ from persistence.creation import create_execution, insert_squad, insert_task, ke
 from persistence.database import Database
 from persistence.effects import Done, Effects, Handover, Record, mark_started, store_effects, unmark_started
 from persistence.forks import copy_execution
-from persistence.gates import claim_gate, lead_gates_to, withdraw_gates, withdraw_gates_about
+from persistence.gates import ask_otherwise, claim_gate, lead_gates_to, withdraw_gates, withdraw_gates_about
 from persistence.hops import settled
 from persistence.intents import Intent, begin_intent, end_intent, load_doubts, note_failed_intent
 from persistence.memory import DatabaseStore
@@ -72,6 +72,7 @@ __all__ = [
     "after_commit",
     "apply_move",
     "as_uuid",
+    "ask_otherwise",
     "begin_intent",
     "claim_gate",
     "close_request",

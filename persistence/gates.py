@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Update, bindparam, func, update
 
-from delegation import Answer
+from delegation import Answer, NewGate
 from persistence.base import table, utc_now
 from persistence.tables import GateRow
 
-__all__ = ["claim_gate", "lead_gates_to", "withdraw_gates", "withdraw_gates_about"]
+__all__ = ["ask_otherwise", "claim_gate", "lead_gates_to", "withdraw_gates", "withdraw_gates_about"]
 
 
 def claim_gate(connection: Connection, execution_id: UUID, gate_id: UUID, answer: Answer) -> bool:
@@ -40,6 +40,14 @@ def lead_gates_to(connection: Connection, execution_id: UUID, next_state: str, i
     leads_to = func.coalesce(row.c.next_state, row.c.origin_state)
     theirs = (row.c.execution_id == execution_id, row.c.status == "open", leads_to.in_(instead_of))
     connection.execute(update(row).where(*theirs).values(next_state=next_state))
+
+
+def ask_otherwise(connection: Connection, execution_id: UUID, gate_id: UUID, gate: NewGate) -> None:
+    """Have an open gate ask what another asks; it stays the same gate, due at the same time."""
+    row = table(GateRow)
+    mine = (row.c.id == gate_id, row.c.execution_id == execution_id, row.c.status == "open")
+    asked = {row.c.question: gate.question, row.c.details: gate.details, row.c["metadata"]: gate.metadata}
+    connection.execute(update(row).where(*mine).values(asked))
 
 
 @cache

@@ -538,6 +538,24 @@ async def test_a_plan_that_was_approved_stays_approved_when_callers_change_it(wo
     assert (await one.run())["status"] == "completed"
 
 
+async def test_a_human_approves_the_assignments_as_they_are_once_a_member_has_dropped_out(world):
+    one = await world(approval="human")
+    [gate] = (await one.run())["gates"]
+    gone = next(who for name, who in (await one.owners()).items() if name == "model")
+    await one.said(one.o.member_unavailable, member_id=gone)
+    owners = await one.owners()
+    assert gone not in owners.values()
+    assert await one.messages(MessageType.TASK_ASSIGNMENT) == []
+    [asked] = (await one.o.get_execution_summary(one.id))["gates"]
+    assert asked["id"] == gate["id"]
+    assert {each["subtask_id"]: each["member_id"] for each in asked["metadata"]["assignments"]} == owners
+    assert f"model The model: {owners['model']}" in asked["details"]
+    await one.o.answer(one.id, gate["id"], decision="approve")
+    told = await one.messages(MessageType.TASK_ASSIGNMENT)
+    assert {each.metadata["subtask_id"]: each.recipient for each in told} == owners
+    assert (await one.run())["status"] == "completed"
+
+
 async def test_before_there_is_a_plan_only_members_come_and_go(world):
     one = await world()
     with pytest.raises(PlanError, match="no plan yet"):
