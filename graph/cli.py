@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graph.cli_parser import UsageError, parse, wants_json
+from graph.cli_checks import UsageError
+from graph.cli_parser import parse, wants_json
 from graph.cli_signals import Interrupted, Interrupts
 
 if TYPE_CHECKING:

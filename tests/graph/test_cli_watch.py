@@ -12,7 +12,8 @@ from processes import wait_until
 from receiver import Receiver, gone
 
 from graph.cli import main
-from graph.cli_parser import UsageError, parse
+from graph.cli_checks import UsageError
+from graph.cli_parser import parse
 from graph.durations import seconds_of
 
 Capture = pytest.CaptureFixture[str]
