@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from delegation import WorkspaceError
@@ -32,16 +33,12 @@ class Supervised:
             async with asyncio.timeout(self._time_s + GRACE_S * 2):
                 said = await process.stderr.read()
                 await reading
+                status = await process.wait()
         except TimeoutError:
             return {"status": 137, "reason": "time"}
         finally:
             reading.cancel()
-        try:
-            found: dict[str, Any] = json.loads(said.decode(errors="replace").splitlines()[-1])
-        except (IndexError, ValueError):
-            told = " ".join(said.decode(errors="replace").split())[-300:]
-            raise WorkspaceError(f"the supervisor of a program failed: {told or 'it was killed'}") from None
-        return found
+        return _verdict(said, status)
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
@@ -73,6 +70,20 @@ class Supervised:
         except TimeoutError:
             self.process.kill()
             await self.process.wait()
+
+
+def _verdict(said: bytes, status: int) -> dict[str, Any]:
+    """Read how a program ended; nothing counts where the supervisor did not end by itself.
+
+    A program that nothing contains could end it, having written its own word in its place.
+    """
+    told = said.decode(errors="replace")
+    if status == 0 and told.strip():
+        with suppress(ValueError):
+            found: dict[str, Any] = json.loads(told.splitlines()[-1])
+            return found
+    why = " ".join(told.split())[-300:] or "it was killed"
+    raise WorkspaceError(f"the supervisor of a program failed: {why}")
 
 
 class Output:

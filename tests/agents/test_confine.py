@@ -15,7 +15,7 @@ from repositories import write
 
 from agents.workspace import Confined, Containment, Limits
 from agents.workspace.confine import _environment, _readable, _works
-from delegation import HandsRefused
+from delegation import HandsRefused, WorkspaceError
 
 PYTHON = sys.executable
 ROOT = Path(__file__).resolve().parents[2]
@@ -401,3 +401,13 @@ async def test_the_best_way_is_chosen_and_told() -> None:
     best = await Confined.best()
     assert best.containment is (Containment.NONE if not CONTAINED else best.containment)
     assert ("not contained" in best.containment.told()) == (best.containment is Containment.NONE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no other way to a process's files")
+async def test_a_program_that_ends_its_supervisor_has_not_passed(tmp_path: Path) -> None:
+    forge = (
+        "import os, signal; to = os.getppid(); "
+        "open(f'/proc/{to}/fd/2', 'w').write('{\"status\": 0, \"reason\": null}\\n'); os.kill(to, signal.SIGKILL)"
+    )
+    with pytest.raises(WorkspaceError, match="the supervisor of a program failed"):
+        await Confined(Containment.NONE).run([sys.executable, "-c", forge], tmp_path)
