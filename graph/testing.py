@@ -90,7 +90,7 @@ async def _unready(step: Step, ground: Groundwork, site: Site) -> Decided | None
         question=f"No test command is set, so nothing shows that {site.workspace.branch} works. Have you tested it?",
         reason="there is no evidence",
         details=f"The branch is at {head[:12]}. Approve it as tested, or respond with what is wrong to have that sent "
-        "back to whoever changed anything; or set a test command when the execution is resumed.",
+        "back to whoever changed anything; or approve with a test command set (--test-command), and it is run.",
         metadata={"untested": head},
         next_state=WorkflowState.TESTING.value,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from agents.models import forms
 from agents.rules.approval import approval_of, faults_of
 from agents.rules.quoting import clip, visible
+from agents.rules.tech_lead import NO_CODE_READ
 from delegation import (
     Approval,
     Criterion,
@@ -220,7 +221,7 @@ def reviewed(
         verdict=answer.verdict if by_rules.approved else ReviewVerdict.CHANGES_REQUESTED,
         findings=[*by_rules.findings, *found],
         checks=checks,
-        summary=clip(f"{answer.summary} {by_rules.summary}", 1_000),
+        summary=clip(f"{answer.summary} {by_rules.summary.removesuffix(NO_CODE_READ)}".strip(), 1_000),
         let_pass={one.file: one.reason for one in answer.passed_tests},
     )
 

@@ -8,7 +8,10 @@ from agents.rules.traceability import delivered, serving, testers, uncovered
 from delegation import Finding, FindingCheck, Outcome, Plan, Requirements, Review, ReviewRequest, Role, Task
 from delegation.effort import with_estimate
 
-__all__ = ["RuleTechLead"]
+__all__ = ["NO_CODE_READ", "RuleTechLead"]
+
+NO_CODE_READ = "No code was read."
+"""How the summary of a review by the rules alone ends."""
 
 _HIGHEST = 10
 
@@ -64,7 +67,7 @@ class RuleTechLead(RuleAgent):
             approved=not findings,
             findings=findings,
             checks=[_check(earlier, findings) for earlier in (request.earlier if request else []) if earlier.id],
-            summary=f"Traceability of {count}: {verdict}. No code was read.",
+            summary=f"Traceability of {count}: {verdict}. {NO_CODE_READ}",
         )
 
 

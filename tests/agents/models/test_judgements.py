@@ -248,6 +248,12 @@ REQUEST = ReviewRequest(round=2, reviewer="tech_lead", earlier=EARLIER)
 MET = [{"finding_id": one, "met": True, "note": "it is there now"} for one in ("R1.1", "R1.2")]
 
 
+async def test_a_review_by_a_model_does_not_say_that_no_code_was_read() -> None:
+    agent, _ = lead(PASSED)
+    review = await agent.review(PLAN, REQUIREMENTS, outcomes())
+    assert review.summary == "good Traceability of 2 criteria: each has a subtask, a deliverable and a test case."
+
+
 async def test_a_review_says_for_each_earlier_problem_whether_it_was_mended() -> None:
     unmet = MET[1] | {"met": False, "note": "still none"}
     agent, model = lead(
