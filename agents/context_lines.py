@@ -23,13 +23,14 @@ def in_order(lines: Iterable[str]) -> Ranked:
 def decisions(facts: Mapping[str, Any], background: Background | None) -> Ranked:
     """Rank what was decided, newest first: facts that members remember, and what humans answered."""
     told = [f"{key}: {value}" for key, value in facts.items()]
-    return list(enumerate([*told, *(background.answers if background else [])]))[::-1]
+    said = [*told, *(background.answers if background else [])]
+    return [(place, _folded(one)) for place, one in enumerate(said)][::-1]
 
 
 def conversation(said: Sequence[Message]) -> Ranked:
     """Rank messages: sent to the member by name, sent to everybody, noise; the newest first in each."""
     ranking = sorted(enumerate(said), key=lambda one: (_urgency(one[1]), -one[0]))
-    return [(place, f"{one.sender} ({one.type}): {one.content}") for place, one in ranking]
+    return [(place, f"{one.sender} ({one.type}): {_folded(one.content)}") for place, one in ranking]
 
 
 def work(background: Background | None, member_id: str | None) -> Ranked:
@@ -79,6 +80,11 @@ def _done(one: DoneWork) -> str:
 def _past(one: PastTask) -> str:
     learnt = f" Learnt: {_line(one.learnt, LEARNT)}" if one.learnt else ""
     return f"{_line(one.title, SUMMARY)} ({one.status} {one.ended_at:%Y-%m-%d}): {_line(one.summary, SUMMARY)}{learnt}"
+
+
+def _folded(text: str) -> str:
+    """Return a text as one line: with line breaks it might pass for what somebody else said."""
+    return " ".join(text.split())
 
 
 def _line(text: str, most: int) -> str:

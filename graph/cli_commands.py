@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from delegation import ConfigurationError, DatabaseError, DefinitionChanged, ExecutionBusy, InputError, Task
+from graph.brains import Brains
 from graph.cli_agents import agents_at
 from graph.cli_changes import changes_of
 from graph.cli_driving import AT_REST, Desk, drive, summary_reply
@@ -47,6 +48,7 @@ def perform(args: Namespace, task: Task | None, interrupts: Interrupts) -> Reply
         if getattr(args, name, None) is not None:
             setattr(args, name, as_uuid(getattr(args, name), what))
     own = agents_at(getattr(args, "agents", None))
+    Brains(own).check(_settings(args))  # a model that cannot be had is told before a database is made
     reply = asyncio.run(_at_a_desk(args, partial(_orchestrator, args, own), command, task, interrupts))
     if args.command in _ASKING and os.environ.get("SQUAD_NOTIFY", "").strip():
         return replace(reply, afterwards=partial(tell_sinks, args, interrupts))

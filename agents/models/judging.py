@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 _SPACES = re.compile(r"\s+")
+_CLAUSES = re.compile(r"(?<=[.!?;:])\s+|\n")
 _HIGHEST = 10
 
 
@@ -57,14 +58,18 @@ def numbered(criteria: Sequence[str]) -> dict[str, str]:
 def requirements_from(answer: forms.Analysis, task: Task) -> Requirements:
     """Return the requirements. The criteria that the task states are kept word for word, whatever the answer says.
 
-    Where it states none, only what stands in the text becomes a criterion, and the rules' reading is the last resort.
+    Where it states none, what the rules read out of the text stays, and whole sentences or lines of it may be added: a
+    fragment would hold of anything.
     """
     by_rules = DelegationEngine().analyze_task_requirements(task)
     text = _plain(f"{task.title}\n{task.description}")
     criteria = by_rules.criteria
     if not any(one.source == "stated" for one in criteria):
-        found = [one for one in dict.fromkeys(answer.criteria) if _plain(one) in text]
-        criteria = [Criterion(text=one, source="text") for one in found] or criteria
+        whole = {_clause(one) for one in _CLAUSES.split(f"{task.title}\n{task.description}")} - {""}
+        kept = [one for one in criteria if one.source != "title"]
+        known = {_clause(one.text) for one in kept}
+        found = [one for one in dict.fromkeys(answer.criteria) if _clause(one) in whole - known]
+        criteria = [*kept, *(Criterion(text=one, source="text") for one in found)] or criteria
     evidence: dict[str, list[str]] = {}
     for one in answer.evidence:
         if _plain(one.words) in text:
@@ -259,6 +264,11 @@ def _same(asked: set[str], given: Iterable[str], what: str, lacks: str) -> None:
         raise PlanError(f"the {what} {missing[0]} {lacks}")
     if unknown := sorted(found - asked):
         raise PlanError(f"there is no {what} {unknown[0]!r}", hint=f"there are {', '.join(sorted(asked))}")
+
+
+def _clause(text: str) -> str:
+    """Return a sentence or a line in the form in which two are compared: without its bullet and its full stop."""
+    return _plain(text).strip(" \t-*+•.!?;:[]")
 
 
 def _plain(text: str) -> str:

@@ -96,6 +96,16 @@ def test_bad_input_is_one_line_with_a_hint_and_leaves_nothing(
         assert error["hint"]
 
 
+def test_a_model_that_cannot_be_had_is_refused_before_a_database_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    file = tmp_path / "squad.db"
+    assert main(["run", "Add a login page", "--model", "openai:gpt-5", "--db", str(file)]) == 1
+    assert "needs a key" in capsys.readouterr().err
+    assert not file.exists()
+
+
 def test_standard_input_is_checked_too(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

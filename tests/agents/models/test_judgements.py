@@ -52,6 +52,13 @@ async def test_where_none_are_stated_only_what_the_text_says_becomes_a_criterion
     agent, _ = manager(ANALYSIS | {"criteria": ["The report is saved as CSV.", "it opens in a spreadsheet"]})
     found = await agent.analyze(task)
     assert [one.text for one in found.criteria] == ["it opens in a spreadsheet"]
+    agent, _ = manager(ANALYSIS | {"criteria": ["e", "is saved"]})
+    assert [one.text for one in (await agent.analyze(task)).criteria] == ["Export"]
+    obliged = Task(title="Export", description="The report must be saved. It opens in a spreadsheet.")
+    agent, _ = manager(ANALYSIS | {"criteria": ["It opens in a spreadsheet."]})
+    texts = [one.text for one in (await agent.analyze(obliged)).criteria]
+    assert "It opens in a spreadsheet." in texts
+    assert any("must be saved" in one for one in texts)
     agent, _ = manager(ANALYSIS | {"criteria": ["It is fast"]})
     assert [one.text for one in (await agent.analyze(Task(title="Export reports"))).criteria] == ["Export reports"]
 
