@@ -1,7 +1,5 @@
 """Texts as people write them: what is a heading, a step, code, a trace, and what is a template's own."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -210,13 +208,12 @@ UNITS = [
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("size", [200_000])
+@pytest.mark.timeout(60)  # a fraction of a second in truth; a quadratic pattern takes minutes
 def test_hostile_text_is_analysed_in_linear_time(unit: str, size: int) -> None:
     text = (unit * (size // len(unit) + 1))[:size]
-    started = time.process_time()
     found = requirements_of(
         Task(title="t" + text[:10_000], description=text + "e", acceptance_criteria=["c" + text + "e"])
     )
-    assert time.process_time() - started < 2.0  # a fraction of that in truth; a quadratic pattern takes minutes
     assert any("only its first" in question for question in found.open_questions)
 
 
