@@ -216,8 +216,7 @@ async def test_of_ten_clients_that_resume_the_graph_at_once_one_counts_and_no_lo
     [kept] = dossier.gates
     winner = int(kept.answer["text"].removeprefix("says "))
     assert winner in {pid for pid, _ in ends}
-    assert {pid for pid, _ in worked(folder)} <= {winner}
-    assert [end for pid, end in ends if pid != winner and end == "completed"] == []
+    assert {pid for pid, _ in worked(folder)} <= {winner}  # who comes after the end is shown it, and does nothing
     assert [move.from_state for move in dossier.transitions].count("blocked") == 1
     summary = await TaskOrchestrator(database=database, agents=all_roles(does_it)).run(execution_id)
     assert summary["status"] == "completed"
