@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
@@ -54,31 +55,58 @@ def fill_gaps(
     member, start, finish = [-1] * count, [0.0] * count, [0.0] * count
     for task, (who, hours) in problem.running.items():
         member[task], finish[task] = who, hours
-    gaps = [list(lane.windows) for lane in problem.lanes]
+    room = _room(problem)
+    for task in order:
+        ready = max((finish[one] for one in problem.net.before[task]), default=0.0)
+        begin, lane = room.place(task, ready, keeps.get(task), had.get(task), patience)
+        member[task], start[task], finish[task] = problem.lanes[lane].member, begin, begin + problem.effort[task]
+        room.take(task, begin, lane)
+    return Result(list(order), member, start, max(finish, default=0.0))
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is left to place subtasks in: the gaps of each lane, the lanes and the hours of each member."""
+
+    problem: Problem
+    gaps: list[list[Window]]
+    lanes: list[list[int]]
+    load: list[float]
+
+    def place(self, task: int, ready: float, kept: int | None, had: int | None, patience: float) -> tuple[float, int]:
+        """Decide when a subtask begins, and in which lane; see :func:`fill_gaps`."""
+        if kept is None:
+            return self._soonest(task, ready, had)
+        effort = self.problem.effort[task]
+        begin, lane = min((_first(self.gaps[one], ready, effort), one) for one in self.lanes[kept])
+        latest = _soon_enough(self.problem, task, begin, patience)
+        if ready <= latest < begin:
+            first, other = self._soonest(task, ready, had)
+            if first <= latest:
+                return first, other
+        return begin, lane
+
+    def take(self, task: int, begin: float, lane: int) -> None:
+        """Place a subtask."""
+        effort = self.problem.effort[task]
+        self.load[self.problem.lanes[lane].member] += effort
+        _take(self.gaps[lane], begin, begin + effort)
+
+    def _soonest(self, task: int, ready: float, had: int | None) -> tuple[float, int]:
+        effort = self.problem.effort[task]
+        first, *_, lane = min(
+            (_first(self.gaps[one], ready, effort), who != had, tier, self.load[who], one)
+            for tier, who in _able(self.problem, task)
+            for one in self.lanes[who]
+        )
+        return first, lane
+
+
+def _room(problem: Problem) -> _Room:
     lanes: list[list[int]] = [[] for _ in problem.members]
     for number, lane in enumerate(problem.lanes):
         lanes[lane.member].append(number)
-    load = problem.load.copy()
-    for task in order:
-        effort = problem.effort[task]
-        ready = max((finish[one] for one in problem.net.before[task]), default=0.0)
-        latest = inf
-        if (kept := keeps.get(task)) is not None:
-            begin, lane_number = min((_first(gaps[one], ready, effort), one) for one in lanes[kept])
-            latest = _soon_enough(problem, task, begin, patience)
-        if kept is None or ready <= latest < begin:
-            first, *_, other = min(
-                (_first(gaps[one], ready, effort), who != had.get(task), tier, load[who], one)
-                for tier, who in _able(problem, task)
-                for one in lanes[who]
-            )
-            if first <= latest:
-                begin, lane_number = first, other
-        who = problem.lanes[lane_number].member
-        member[task], start[task], finish[task] = who, begin, begin + effort
-        load[who] += effort
-        _take(gaps[lane_number], begin, finish[task])
-    return Result(list(order), member, start, max(finish, default=0.0))
+    return _Room(problem, [list(lane.windows) for lane in problem.lanes], lanes, problem.load.copy())
 
 
 def _soon_enough(problem: Problem, task: int, begin: float, patience: float) -> float:
