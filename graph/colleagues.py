@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection
-
 from agents import Brief, Reply
 from agents.memory import keep_lesson
 from delegation import InputError, Message, MessageType, Role, SquadMember, Subtask
 from delegation.whom import whom_to_ask
 from graph.consulting import called, is_cancelled
 from graph.hours import away_at
-from graph.lifecycle import WorkflowState
 from graph.outside import Outside
 from graph.recalling import memory_of
 from graph.step import Step
-from persistence import DatabaseMessageStore, Effects, guard, store_effects, utc_now
+from persistence import DatabaseMessageStore, utc_now
 
 __all__ = ["AskingAround"]
 
@@ -151,17 +148,8 @@ class AskingAround:
 
     async def _say(self, messages: Iterable[Message]) -> None:
         """Store messages at once, and tell of them."""
-        effects = Effects(messages=list(messages))
-        if not effects.messages:
-            return
-
-        def store(connection: Connection) -> None:
-            guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
-            store_effects(connection, self.step.execution_id, effects)
-
-        await self.step.database.write(store)
-        await self.step.services.engine.announce(effects.messages)
-        await self.step.tell_messages(effects.messages, self.step.state["seq"])
+        if said := list(messages):
+            await self.step.say(said)
 
 
 @dataclass(frozen=True)

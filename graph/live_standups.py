@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
-
-from delegation import BoardStatus, Outcome, Plan, Standup
-from graph.lifecycle import WorkflowState
+from delegation import BoardStatus, Outcome, Plan
 from graph.live_board import LiveBoard
 from graph.standups import Standing, hold_standup, standup_told, status_of
 from graph.step import Step
-from persistence import Effects, guard, settled, store_effects, utc_now
+from persistence import settled, utc_now
 
 __all__ = ["LiveStandups"]
 
@@ -78,7 +75,7 @@ class LiveStandups:
         """Hold the standup, keep and tell it, and wish for what it decides; the work goes on whatever becomes of it."""
         try:
             standup = await hold_standup(self.step, plan, outcomes, status)
-            await settled(asyncio.ensure_future(self._keep(standup)))
+            await settled(asyncio.ensure_future(self.step.say([standup_told(self.step, standup)])))
         except Exception:  # the round's last standup meets the same trouble, and what is raised there counts
             logger.exception("a standup of execution %s could not be held", self.step.execution_id)
             return
@@ -88,14 +85,3 @@ class LiveStandups:
             if action.kind == "reassign" and is_new:
                 handed.add(action.subtask_id)
                 self.board.wishes.append(action)
-
-    async def _keep(self, standup: Standup) -> None:
-        effects = Effects(messages=[standup_told(self.step, standup)])
-
-        def store(connection: Connection) -> None:
-            guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
-            store_effects(connection, self.step.execution_id, effects)
-
-        await self.step.database.write(store)
-        await self.step.services.engine.announce(effects.messages)
-        await self.step.tell_messages(effects.messages, self.step.state["seq"])

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from agents import Roster
 from delegation import Message, NewGate
@@ -32,7 +32,9 @@ from persistence import (
     Effects,
     Facts,
     Move,
+    guard,
     load_execution,
+    store_effects,
 )
 
 __all__ = ["Decided", "Step", "honour_requests", "open_step"]
@@ -129,6 +131,22 @@ class Step:
         self.drive.learn(planned.at, planned.plan, planned.facts)
         self.heed()
         await self.tell_effects(planned.effects.columns.get("plan"), planned.effects, planned.at)
+
+    async def say(self, messages: list[Message]) -> None:
+        """Store messages at once, while the step goes on, and tell of them.
+
+        Raises:
+            MovedOn: the execution is not in the step's state, or not under its lease, any more.
+        """
+        effects = Effects(messages=messages)
+
+        def store(connection: Connection) -> None:
+            guard(connection, self.execution_id, self.node, self.drive.epoch)
+            store_effects(connection, self.execution_id, effects)
+
+        await self.database.write(store)
+        await self.services.engine.announce(effects.messages)
+        await self.tell_messages(effects.messages, self.state["seq"])
 
     async def tell_all(self, move: Move, effects: Effects, seq: int) -> None:
         """Tell of a move and of what was stored with it."""
