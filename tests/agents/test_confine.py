@@ -5,12 +5,11 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from programs import living, wait_until
 from repositories import write
 
 from agents.workspace import Confined, Containment, Limits
@@ -49,25 +48,6 @@ def folder(tmp_path: Path) -> Path:
 
 def python(code: str) -> list[str]:
     return [PYTHON, "-c", textwrap.dedent(code)]
-
-
-def living(sign: str) -> list[int]:
-    """Return the processes that were started with that word among their arguments, ended ones aside."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if sign in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
-
-
-def wait_until(holds: Callable[[], object], timeout_s: float = 30.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 async def test_a_program_runs_in_the_copy_and_its_end_is_told(confined: Confined, folder: Path) -> None:
@@ -283,13 +263,13 @@ def test_nothing_lives_on_where_whoever_ran_it_is_killed(confined: Confined, fol
     """
     driver = subprocess.Popen(python(code), cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        wait_until((folder / "on").exists)
+        wait_until((folder / "on").exists, timeout_s=30.0)
         assert len(living(sign)) >= 3
         if victim == "the whole process":
             driver.kill()
         else:
             next(one for one in psutil.Process(driver.pid).children() if one.cmdline()[-1].endswith("workspace")).kill()
-        wait_until(lambda: not living(sign))
+        wait_until(lambda: not living(sign), timeout_s=30.0)
     finally:
         driver.kill()
         driver.wait()

@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +61,6 @@ def at_once(count: int, work: str, *arguments: object) -> list[Any]:
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert (ended.stderr, ended.returncode) == ("", 0)
     return [json.loads(line) for line in ended.stdout.splitlines()]
-
-
-def wait_until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Wait until something holds that another process brings about."""
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, "the other process did not come so far"
-        time.sleep(0.01)
 
 
 def worked(folder: Path) -> list[tuple[int, str]]:

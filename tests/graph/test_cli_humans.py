@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from cli_process import LOGIN, Running, check_whole, document, parked, rows
-from processes import wait_until
+from programs import wait_until
 
 from graph.cli import main
 

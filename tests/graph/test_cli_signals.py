@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_process import LOGIN, Running, check_whole, document, parked, rows, stored
-from processes import wait_until
+from programs import wait_until
 
 from graph.cli import main
 from persistence import lease

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cli_process import Running, document, parked, rows, squad
-from processes import wait_until
+from programs import wait_until
 from receiver import Receiver, gone
 
 from graph.cli import main

@@ -10,7 +10,7 @@ import pytest
 from cli_process import Running, document, squad
 from model_server import Broken, Call, ModelServer, Refuse, Say, Script, Slow
 from model_story import KEY, TASK, TEST_COMMAND, WHOLE, place, shop, story
-from processes import wait_until
+from programs import wait_until
 from repositories import git
 
 from graph import RunSettings, TaskOrchestrator

@@ -18,7 +18,8 @@ from uuid import UUID
 
 import pytest
 from langgraph.types import Command
-from processes import AGENTS, ROOT, at_once, wait_until, worked
+from processes import AGENTS, ROOT, at_once, worked
+from programs import wait_until
 from scripted import ScriptedAgent, all_roles, does_it, done
 
 from agents import Brief

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
-from processes import ROOT, wait_until
+from processes import ROOT
+from programs import living, wait_until
 from repositories import git, make_repository, snapshot
 
 from delegation import Squad, Task
@@ -187,14 +187,3 @@ def test_nothing_of_a_run_lives_on_where_the_drive_is_killed(top: Path, tmp_path
         os.kill(driver.pid, signal.SIGKILL)
         driver.wait()
     wait_until(lambda: not living(f"sign-{execution}"))
-
-
-def living(sign: str) -> list[int]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if sign in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
