@@ -6,17 +6,18 @@ executions, and those that refer to a row of these. So a table that is new is no
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, exists, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, delete, exists, insert, select, text
 
 from delegation import ExecutionBusy, NotFound
 from persistence.base import FINAL_STATES, Base, table, utc_now
+from persistence.memory import under
 from persistence.memory_tables import ErasureRow, MemoryRow
 from persistence.prune import delete_checkpoints
 from persistence.tables import ExecutionRow, SquadRow, TaskRow
 
 __all__ = ["erase_squad"]
 
-_execution, _squad, _task, _memory = (table(one) for one in (ExecutionRow, SquadRow, TaskRow, MemoryRow))
+_execution, _squad, _task = (table(one) for one in (ExecutionRow, SquadRow, TaskRow))
 
 
 def erase_squad(connection: Connection, squad_id: UUID) -> None:
@@ -57,9 +58,7 @@ def _erase(connection: Connection, squad_id: UUID) -> None:
     for one in [one for one in reversed(Base.metadata.sorted_tables) if one not in last] + last:
         if (belongs := _belongs(one, squad_id)) is not None:
             connection.execute(delete(one).where(belongs))
-    root = f"squads.{squad_id.hex}"
-    below = _memory.c.namespace.between(f"{root}.", f"{root}/")
-    connection.execute(delete(_memory).where(or_(_memory.c.namespace == root, below)))
+    connection.execute(delete(table(MemoryRow)).where(under(["squads", squad_id.hex])))
     is_used = exists().where(_execution.c.task_id == _task.c.id)  # by another squad
     unused = delete(_task).where(_task.c.id == bindparam("of_id"), ~is_used)
     if tasks:

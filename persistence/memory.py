@@ -35,7 +35,7 @@ from persistence.hops import Hops
 from persistence.memory_filter import matches
 from persistence.memory_tables import MemoryRow
 
-__all__ = ["DatabaseStore"]
+__all__ = ["DatabaseStore", "under"]
 
 _row = table(MemoryRow)
 
@@ -141,7 +141,7 @@ def _read_all(connection: Connection, ops: Sequence[Op], now: datetime) -> tuple
 
 
 def _search(connection: Connection, op: SearchOp, now: datetime) -> list[tuple[Row[Any], float | None]]:
-    query = select(_row).where(_lives(now), _under(op.namespace_prefix)).order_by(_row.c.updated_at.desc(), _row.c.id)
+    query = select(_row).where(_lives(now), under(op.namespace_prefix)).order_by(_row.c.updated_at.desc(), _row.c.id)
     wanted = op.filter or {}
     if not op.query and not wanted:
         query = query.limit(max(op.limit, 0)).offset(max(op.offset, 0))
@@ -193,8 +193,8 @@ def _path(namespace: Sequence[str]) -> str:
     return ".".join(namespace)
 
 
-def _under(prefix: Sequence[str]) -> ColumnElement[bool]:
-    """Return what holds for a namespace and all beneath it: a range, in which ``/`` comes after the period."""
+def under(prefix: Sequence[str]) -> ColumnElement[bool]:
+    """Return what holds for items of a namespace and all beneath it: a range, in which ``/`` follows the period."""
     if not prefix:
         return _row.c.id.is_not(None)
     path = _path(prefix)

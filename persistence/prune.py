@@ -9,20 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import (
-    CTE,
-    Connection,
-    Delete,
-    Select,
-    TableClause,
-    Update,
-    case,
-    column,
-    delete,
-    func,
-    select,
-    update,
-)
+from sqlalchemy import CTE, Connection, Select, case, column, delete, func, select, update
 from sqlalchemy import table as lightweight
 
 from persistence.base import FINAL_STATES, table, utc_now
@@ -55,13 +42,17 @@ def prune_threads(connection: Connection, thread_ids: Collection[str], before: d
     """Prune those of the threads that still may be, and return how many executions that were."""
     chosen = list(prunable_threads(connection, before, thread_ids))
     here = _row.c.thread_id.in_(chosen)
-    for statement in _deletions(chosen, select(_row.c.id).where(here)):
-        connection.execute(statement)
+    delete_checkpoints(connection, chosen)
+    executions = select(_row.c.id).where(here)
+    journal, calls = table(JournalRow), table(ModelCallRow)
+    connection.execute(delete(journal).where(journal.c.execution_id.in_(executions)))
+    # no step is made again, so nobody asks for these; what they took is still told
+    connection.execute(update(calls).where(calls.c.execution_id.in_(executions)).values(answer=None))
     marked = update(_row).where(here, _row.c.pruned_at.is_(None)).values(pruned_at=utc_now())
     return connection.execute(marked).rowcount
 
 
-def delete_checkpoints(connection: Connection, thread_ids: Select[tuple[str]]) -> None:
+def delete_checkpoints(connection: Connection, thread_ids: Collection[str] | Select[tuple[str]]) -> None:
     """Delete everything that the checkpointer holds of those threads."""
     for one in (_checkpoints, _writes):
         connection.execute(delete(one).where(one.c.thread_id.in_(thread_ids)))
@@ -94,14 +85,3 @@ def _origins_of_open_forks() -> CTE:
     is_fork = _row.c.forked_from.is_not(None)
     found = forks.where(is_fork, _row.c.status.not_in(FINAL_STATES)).cte("origins", recursive=True)
     return found.union(forks.join(found, _row.c.id == found.c.id).where(is_fork))
-
-
-def _deletions(thread_ids: Collection[str], executions: Select[tuple[UUID]]) -> list[Delete | Update]:
-    saved: list[TableClause] = [_checkpoints, _writes]
-    journal, calls = table(JournalRow), table(ModelCallRow)
-    return [
-        *(delete(one).where(one.c.thread_id.in_(thread_ids)) for one in saved),
-        delete(journal).where(journal.c.execution_id.in_(executions)),
-        # no step is made again, so nobody asks for these; what they took is still told
-        update(calls).where(calls.c.execution_id.in_(executions)).values(answer=None),
-    ]
