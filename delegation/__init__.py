@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel
 
 from delegation.board import Board
+from delegation.board_status import board_status
 from delegation.eligibility import fits, shortfall, why_unassigned
 from delegation.engine import DelegationEngine
 from delegation.errors import (
@@ -81,7 +82,6 @@ from delegation.standup import (
     Standup,
     StandupAction,
     Velocity,
-    board_status,
 )
 from delegation.task import PRIORITY_WEIGHT, Priority, Task
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from delegation import Board, OutcomeStatus, Plan, Requirements, StandupAction, Subtask
-from delegation.standup import BEHIND
+from delegation.board_status import BEHIND
 from graph.board_facts import BoardFacts
 from persistence import Done, utc_now
 
