@@ -8,7 +8,6 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
-from sqlalchemy import Connection
 
 from delegation import Board, BudgetSpent, Plan, Role
 from graph.acting import FAILURES, decided, on_failure
@@ -25,7 +24,6 @@ from graph.live_board import LiveBoard, Opening
 from graph.services import Services
 from graph.state import BoardState, MemberTurn, encode
 from graph.step import Step, honour_requests, open_step
-from persistence import guard, store_effects
 
 __all__ = ["build_board_graph"]
 
@@ -165,12 +163,7 @@ class BoardNodes:
             return False
         ground.effects.columns |= encode(ground.delta | {"plan": plan})
         ground.effects.log("made_up_for", ", ".join(ground.made))
-
-        def store(connection: Connection) -> None:
-            guard(connection, step.execution_id, WorkflowState.IN_PROGRESS, step.drive.epoch)
-            store_effects(connection, step.execution_id, ground.effects)
-
-        await step.database.write(store)
+        await step.store(ground.effects)
         await self._services.engine.announce(ground.effects.messages)
         return True
 

@@ -8,8 +8,6 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from agents import Brief
 from agents.workspace import CopyHands
 from delegation import (
@@ -29,7 +27,6 @@ from graph.colleagues import AskingAround
 from graph.consulting import Late, called, is_cancelled
 from graph.hands import worked
 from graph.heard import heard
-from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard, Wish
 from graph.live_changes import LiveChanges
 from graph.live_standups import LiveStandups
@@ -43,10 +40,8 @@ from persistence import (
     Effects,
     Handover,
     MovedOn,
-    guard,
     requests_waiting,
     settled,
-    store_effects,
     utc_now,
 )
 
@@ -125,7 +120,7 @@ class MemberAtWork:
         turn = self.board.facts.turns(subtask.id) + 1
         outside = Outside(self.step, scope_of(subtask.id, self.turn["round"]), piece=f"{subtask.id}/{turn}")
         asking = self._asking(subtask, turn, outside)
-        outcome = await self._act(subtask, outside, asking)
+        outcome = await self._act(subtask, outside, asking, turn)
         if outcome.status != OutcomeStatus.DONE and is_cancelled():
             raise asyncio.CancelledError  # the agent made something else of it, which says nothing about the subtask
         done = Done(subtask.id, self.member.id, self.turn["round"], turn, outcome, started_at, utc_now())
@@ -164,12 +159,7 @@ class MemberAtWork:
             reason = f"{self.member.id} refused: {done.outcome.note}"
             effects.handovers = [Handover(subtask.id, successor, 0.0, subtask.effort, reason)]
             effects.messages.append(self._handed_over(subtask, successor, reason))
-
-        def store(connection: Connection) -> None:
-            guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
-            store_effects(connection, self.step.execution_id, effects)
-
-        await self.step.database.write(store)
+        await self.step.store(effects)
         if not refused:
             await self.board.finish(done)
         return successor
@@ -185,7 +175,7 @@ class MemberAtWork:
             metadata={"subtask_id": subtask.id, "start": 0.0, "finish": subtask.effort},
         )
 
-    async def _act(self, subtask: Subtask, outside: Outside, asking: AskingAround) -> Outcome:
+    async def _act(self, subtask: Subtask, outside: Outside, asking: AskingAround, turn: int) -> Outcome:
         """Have the role's agent work; whatever it raises, and any time that it overruns, is this subtask's failure."""
         agent = self.step.roster.of(self.member.role)
 
@@ -197,7 +187,6 @@ class MemberAtWork:
             return await called(self.step.settings, outside, work, brief, hands=hands, colleagues=asking)
 
         await site_of(self.step)  # a repository that is not there is no failure of whoever was to work in it
-        turn = self.board.facts.turns(subtask.id) + 1
         try:
             outcome = await worked(self.step, self._brief(subtask), turn, call)
         except asyncio.CancelledError as error:

@@ -9,14 +9,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
-
 from agents import Brief
 from agents.workspace import Author, Commit, Conflict, CopyHands, Mark
 from delegation import Deliverable, Finding, Outcome, OutcomeStatus
 from graph.site import Site, site_of
 from graph.step import Step
-from persistence import Effects, Record, guard, load_record, store_effects
+from persistence import Record
 
 __all__ = ["judging", "worked"]
 
@@ -91,7 +89,7 @@ async def _landed(
     if hands.copy is None:  # not even looked at
         return await site.workspace.landed(mark)
     # a commit is stored as any row is: by nobody whose lease is lost
-    await step.database.write(lambda connection: guard(connection, step.execution_id, step.node, step.drive.epoch))
+    await step.write(lambda _: None)
     author = Author(brief.member.id, brief.member.name)
     return await site.workspace.land(hands.copy, mark, brief.subtask.title, author)
 
@@ -104,16 +102,8 @@ async def _with_change(site: Site, outcome: Outcome, brief: Brief, commit: Commi
 
 async def _kept(step: Step, scope: str, key: str, told: str) -> str:
     """Store what a run gave back, unless the same run of the same piece of work is stored; return what is stored."""
-    journal, name = f"run:{step.execution_id}", f"{scope}:{key}"
-
-    def keep(connection: Connection) -> str:
-        guard(connection, step.execution_id, step.node, step.drive.epoch)
-        if (before := load_record(connection, journal, name)) is not None:
-            return str(before["told"])
-        store_effects(connection, step.execution_id, Effects(record=Record(journal, name, {"told": told})))
-        return told
-
-    return await step.database.write(keep)
+    kept = await step.keep(Record(f"run:{step.execution_id}", f"{scope}:{key}", {"told": told}))
+    return str(kept["told"])
 
 
 def _with_conflict(brief: Brief, conflict: Conflict) -> Brief:

@@ -11,7 +11,7 @@ from agents import Usage
 from delegation import BudgetSpent
 from graph.budget import check_budget
 from graph.step import Step
-from persistence import ModelUsage, guard, keep_answer, load_answers, load_gates, load_usage, settled
+from persistence import ModelUsage, keep_answer, load_answers, load_gates, load_usage, settled
 
 __all__ = ["KeptAnswers"]
 
@@ -57,9 +57,8 @@ class KeptAnswers:
         step, taken = self.step, ModelUsage(usage.model, 1, usage.input_tokens, usage.output_tokens)
 
         def store(connection: Connection) -> None:
-            guard(connection, step.execution_id, step.node, step.drive.epoch)
             keep_answer(connection, step.execution_id, self.piece, key, answer, taken)
 
-        await settled(asyncio.ensure_future(step.database.write(store)))
+        await settled(asyncio.ensure_future(step.write(store)))
         if self._kept is not None:
             self._kept[key] = dict(answer)

@@ -16,12 +16,11 @@ from delegation import PlanChange, PlanError, Reassign, ReviseEstimate
 from graph.board_facts import BoardFacts, read_board
 from graph.board_rules import rules_of
 from graph.engine import Planned
-from graph.lifecycle import WorkflowState
 from graph.live_board import LiveBoard
 from graph.rearranging import Rearrange
 from graph.requests import honour_next, plan_for
 from graph.step import Step
-from persistence import guard, mark_started, next_request, settled, utc_now
+from persistence import mark_started, next_request, settled, utc_now
 
 __all__ = ["LiveChanges"]
 
@@ -45,10 +44,9 @@ class LiveChanges:
             MovedOn: the execution is not there any more, or somebody else drives it.
         """
         if begun := self.board.begun_since():
-            await self.step.database.write(lambda connection: self._mark(connection, begun))
+            await self.step.write(lambda connection: self._mark(connection, begun))
 
     def _mark(self, connection: Connection, begun: dict[str, datetime]) -> None:
-        guard(connection, self.step.execution_id, WorkflowState.IN_PROGRESS, self.step.drive.epoch)
         for subtask_id, at in begun.items():
             mark_started(connection, self.step.execution_id, subtask_id, at)
 

@@ -6,13 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Connection
 
 from agents.surroundings import Effect
 from delegation import EffectInDoubt, InputError
 from graph.masking import masked
 from graph.step import Step
-from persistence import Intent, begin_intent, end_intent, guard, note_failed_intent, settled
+from persistence import begin_intent, end_intent, note_failed_intent, settled
 
 __all__ = ["Outside", "carried_on", "piece_of", "scope_of"]
 
@@ -62,14 +61,9 @@ class Outside:
         """Have an effect once; see :func:`agents.effect`."""
         if not isinstance(name, str) or not name.strip():
             raise InputError("an effect needs a name", hint='await effect("push the branch", push)')
-        execution_id, where = self.step.execution_id, (self.step.execution_id, self.scope, name)
-
-        def begin(connection: Connection) -> Intent:
-            # nobody may begin anything outside whose lease is lost
-            guard(connection, execution_id, self.step.node, self.step.drive.epoch)
-            return begin_intent(connection, *where)
-
-        intent = await self.step.database.write(begin)
+        where = (self.step.execution_id, self.scope, name)
+        # nobody may begin anything outside whose lease is lost
+        intent = await self.step.write(lambda connection: begin_intent(connection, *where))
         if intent.stands == "done":
             return intent.result
         self.doubts[name] = EffectInDoubt(name, intent.error or "it was interrupted")

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection
-
 from agents import Brief, MemberContext, Purpose
 from agents.memory import SquadMemory
 from graph.outside import Outside
-from persistence import Effects, Record, context_journal, guard, load_record, store_effects
+from persistence import Record, context_journal, load_record
 
 __all__ = ["Recalling", "memory_of", "recalling"]
 
@@ -48,16 +46,7 @@ class Recalling:
             about=self.about,
             with_task=False,
         )
-
-        def keep(connection: Connection) -> MemberContext:
-            guard(connection, step.execution_id, step.node, step.drive.epoch)
-            if (before := load_record(connection, journal, key)) is not None:
-                return MemberContext.model_validate(before)
-            record = Record(journal, key, found.model_dump(mode="json"))
-            store_effects(connection, step.execution_id, Effects(record=record))
-            return found
-
-        return await step.database.write(keep)
+        return MemberContext.model_validate(await step.keep(Record(journal, key, found.model_dump(mode="json"))))
 
 
 def recalling(outside: Outside, agent: Callable[..., Any], given: tuple[Any, ...]) -> Recalling:

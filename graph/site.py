@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from agents.workspace import Confined, Copy, CopyHands, Limits, Mark, Repository, Workspace, touched_tests
 from delegation import ConfigurationError, Finding
 from graph.context import RunSettings
 from graph.step import Step
-from persistence import Database, Effects, guard, load_present_work, open_executions, store_effects
+from persistence import Database, Effects, load_present_work, open_executions
 
 __all__ = ["Kept", "Site", "check_site", "leave_site", "site_of", "sweep_sites"]
 
@@ -128,12 +126,7 @@ async def _open(step: Step) -> Site:
     text = f"branch {workspace.branch} of {repository.top}, from {workspace.base[:12]}{told}"
     containment = confined.containment.value if confined else None
     effects.log("workspace", text, branch=workspace.branch, base=workspace.base, containment=containment)
-
-    def store(connection: Connection) -> None:
-        guard(connection, execution_id, step.node, step.drive.epoch)
-        store_effects(connection, execution_id, effects)
-
-    await step.database.write(store)
+    await step.store(effects)
     return Site(workspace, confined, settings)
 
 

@@ -5,9 +5,10 @@ step wants stored, and the transition, which is the step's record under LangGrap
 once whatever dies when, and no act whose result was committed is done again.
 """
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -32,12 +33,16 @@ from persistence import (
     Effects,
     Facts,
     Move,
+    Record,
     guard,
     load_execution,
+    load_record,
     store_effects,
 )
 
 __all__ = ["Decided", "Step", "honour_requests", "open_step"]
+
+T = TypeVar("T")
 
 
 @dataclass(kw_only=True)
@@ -132,21 +137,39 @@ class Step:
         self.heed()
         await self.tell_effects(planned.effects.columns.get("plan"), planned.effects, planned.at)
 
-    async def say(self, messages: list[Message]) -> None:
-        """Store messages at once, while the step goes on, and tell of them.
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Write at once, while the step goes on, in a transaction of its own.
 
         Raises:
-            MovedOn: the execution is not in the step's state, or not under its lease, any more.
+            MovedOn: the execution is not in the step's state, or not under its lease, any more; nothing is written.
         """
-        effects = Effects(messages=messages)
 
-        def store(connection: Connection) -> None:
+        def guarded(connection: Connection) -> T:
             guard(connection, self.execution_id, self.node, self.drive.epoch)
-            store_effects(connection, self.execution_id, effects)
+            return work(connection)
 
-        await self.database.write(store)
-        await self.services.engine.announce(effects.messages)
-        await self.tell_messages(effects.messages, self.state["seq"])
+        return await self.database.write(guarded)
+
+    async def store(self, effects: Effects) -> None:
+        """Store effects at once, while the step goes on; see :meth:`write`."""
+        await self.write(lambda connection: store_effects(connection, self.execution_id, effects))
+
+    async def keep(self, record: Record) -> dict[str, Any]:
+        """Store a record at once, unless the journal has one by that key; return the one that is stored."""
+
+        def unless_kept(connection: Connection) -> dict[str, Any]:
+            if (before := load_record(connection, record.task_id, record.key)) is not None:
+                return before
+            store_effects(connection, self.execution_id, Effects(record=record))
+            return record.value
+
+        return await self.write(unless_kept)
+
+    async def say(self, messages: list[Message]) -> None:
+        """Store messages at once, and tell of them; see :meth:`write`."""
+        await self.store(Effects(messages=messages))
+        await self.services.engine.announce(messages)
+        await self.tell_messages(messages, self.state["seq"])
 
     async def tell_all(self, move: Move, effects: Effects, seq: int) -> None:
         """Tell of a move and of what was stored with it."""
