@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row
 
 from delegation import ExecutionBusy, InputError
 from graph.lifecycle import FINAL_STATES
-from graph.state import FRESH, decode, encode
+from graph.state import FRESH, decode, encode, state_after
 from graph.terms import Terms
 from persistence import (
     Database,
@@ -101,8 +101,6 @@ async def fork_on_thread(
 
 def _edits(values: Mapping[str, Any], log: Sequence[Row[Any]]) -> dict[str, Any]:
     """Return what a thread holds in place of what its log says: the changes that a client made to an older state."""
-    known = dict(FRESH)
-    for move in log:
-        known |= move.delta
+    known = state_after(log)
     changed = {name: values[name] for name in FRESH if name in values and values[name] != known[name]}
     return encode(decode(changed))

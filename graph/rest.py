@@ -30,13 +30,14 @@ from delegation import (
     replan,
 )
 from delegation.deadlines import lateness_told, with_deadlines
+from delegation.windows import Span
 from graph.asking import approval_gate, hands_told
 from graph.board_facts import BoardFacts, read_board
 from graph.engine import Planned
 from graph.hours import busy_hours, hours_between, hours_left, members_at
 from graph.leaving import leave_unasked, move_of
 from graph.lifecycle import WorkflowState
-from graph.state import FRESH
+from graph.state import state_after
 from persistence import (
     Effects,
     Facts,
@@ -81,10 +82,7 @@ class Rest:
     @cached_property
     def _working(self) -> dict[str, Any]:
         """The working state as the log has it."""
-        known = dict(FRESH)
-        for move in load_transitions(self.connection, self.row.id):
-            known |= move.delta
-        return known
+        return state_after(load_transitions(self.connection, self.row.id))
 
     @cached_property
     def ends(self) -> dict[str, OutcomeStatus]:
@@ -92,8 +90,18 @@ class Rest:
         sent_back = [one["subtask_id"] for one in self._working["findings"] if one["subtask_id"]]
         return self.board.outcomes(self._working["round"], sent_back, self._working["since"])
 
+    @cached_property
+    def _busy(self) -> list[Span]:
+        """When members are taken by other executions."""
+        return busy_hours(load_workload(self.connection, self.row.id), self.now)
+
+    @cached_property
+    def _is_worked(self) -> bool:
+        """Whether members are at the board, and somebody drives them."""
+        return self.row.status == _S.IN_PROGRESS and lease.driver(self.connection, self.row.id) is not None
+
     @property
-    def asked(self) -> list[Any]:
+    def asked(self) -> list[Gate]:
         """The open gates."""
         return [gate for gate in self.board.gates if gate.status == GateStatus.OPEN]
 
@@ -201,9 +209,10 @@ class Rest:
     def _scheduled(self, made: ChangedPlan, plan: Plan, *, waits: bool) -> Replan:
         """Schedule the rest; ``waits``: what waits for an answer gets it now."""
         members = members_at(self.facts.there(made.away), self.now)
-        busy = busy_hours(load_workload(self.connection, self.row.id), self.now)
         todo = [self._as_it_may_be_given(one, made.given) for one in self._dated(plan).subtasks]
-        return replan(todo, members, self._previous(made.given), self._progress(plan, made, waits=waits), busy=busy)
+        return replan(
+            todo, members, self._previous(made.given), self._progress(plan, made, waits=waits), busy=self._busy
+        )
 
     def _dated(self, plan: Plan) -> Plan:
         """Return the plan with the hours that are left by the task's deadline."""
@@ -238,7 +247,7 @@ class Rest:
 
     def _running(self, plan: Plan) -> list[Running]:
         """Return what is at work, with the hours that are left of it by its estimate."""
-        if self.row.status != _S.IN_PROGRESS or lease.driver(self.connection, self.row.id) is None:
+        if not self._is_worked:
             return []
         ended = {done.subtask_id: done.at for done in self.board.work}
         found = []

@@ -6,11 +6,12 @@ gives back as it was, whatever types it knows.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NotRequired
 
 from langgraph.channels import UntrackedValue
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Row
 from typing_extensions import TypedDict
 
 from delegation import Finding, InputError, Plan, Requirements, Squad, Task
@@ -24,6 +25,7 @@ __all__ = [
     "channel_schemas",
     "decode",
     "encode",
+    "state_after",
 ]
 
 
@@ -171,3 +173,11 @@ def decode(values: Mapping[str, Any]) -> dict[str, Any]:
                 f"the thread's {where} cannot be used: {error.errors()[0]['msg']}", hint="update the thread's state"
             ) from error
     return found
+
+
+def state_after(moves: Iterable[Row[Any]]) -> dict[str, Any]:
+    """Return the working state, as JSON values, that an execution has after these moves: its log from the first on."""
+    known = dict(FRESH)
+    for move in moves:
+        known |= move.delta
+    return known

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from graph.budget import told_spending
 from graph.lifecycle import FINAL_STATES, WorkflowState, progress_of
 from graph.metrics import workflow_metrics
+from graph.state import state_after
 from persistence import Dossier, lease
 
 __all__ = ["summary_of", "transition_json"]
@@ -51,7 +52,7 @@ def transition_json(one: Any) -> dict[str, Any]:
 
 
 def _subtasks(dossier: Dossier, *, is_driven: bool) -> list[dict[str, Any]]:
-    since = next((move.delta["since"] for move in reversed(dossier.transitions) if "since" in move.delta), 1)
+    since = state_after(dossier.transitions)["since"]
     newest = {row.subtask_id: row for row in dossier.outcomes if row.round >= since}
     has_ended = dossier.execution.status in FINAL_STATES
     shown, plan = [], dossier.execution.plan or {}
