@@ -35,7 +35,7 @@ class Attempts:
         kinds = [MessageType.QUESTION, MessageType.ANSWER]
         said = await DatabaseMessageStore(step.database).load(step.execution_id, types=kinds)
         logs = await step.database.read(lambda connection: load_logs(connection, step.execution_id))
-        return cls(said, [one for one in logs if one.event == RETRIED], facts, step.state.get("since") or 1)
+        return cls(said, [one for one in logs if one.event == RETRIED], facts, step.since)
 
     def at(self, subtask_id: str) -> list[str]:
         """Return what was tried to get on with a subtask of the present plan, a sentence each."""

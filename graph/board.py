@@ -154,7 +154,7 @@ class BoardNodes:
             return await step.commit(await decided(step, partial(closing, plan=plan, facts=facts, board=board)))
 
     async def _facts(self, step: Step) -> BoardFacts:
-        since = step.state.get("since") or 1
+        since = step.since
         return await step.database.read(lambda connection: read_board(connection, step.execution_id, since))
 
     async def _store_groundwork(self, step: Step, ground: Groundwork, plan: Plan) -> bool:

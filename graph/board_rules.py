@@ -18,8 +18,8 @@ def rules_of(
     return facts.board(
         plan,
         step.facts.squad.members,
-        round_=step.state.get("round") or 1,
-        since=step.state.get("since") or 1,
+        round_=step.round,
+        since=step.since,
         sent_back=[one.subtask_id for one in step.state.get("findings") or [] if one.subtask_id],
         max_refusals=step.settings.max_refusals,
         present=present,

@@ -1,6 +1,6 @@
 """The end of a round on the board: the standup, and where it goes on from here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from delegation import (
@@ -32,14 +32,15 @@ async def closing(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> De
     All questions are asked at once, one for each subtask that stands in its own way; those that only wait for such a
     one ask nothing.
     """
-    outcomes = {done.subtask_id: done.outcome for done in facts.of_plan(step.state.get("since") or 1)}
+    work = facts.of_plan(step.since)
+    outcomes = {done.subtask_id: done.outcome for done in work}
     state: dict[str, Any] = dict(step.state)
     added = state.get("added") or []
     delta = {name: state[name] for name in added if name in state}
     decided = Decided(to_state=WorkflowState.REVIEWING, reason="all subtasks are done", delta=delta)
     if added:
         decided.metadata["made_up_for"] = added
-    decided.effects.messages.append(await _stand_up(step, plan, facts, board))
+    decided.effects.messages.append(await _stand_up(step, plan, board, work, outcomes))
     stuck = board.stuck
     roots = [plan.subtask(one) for one in stuck if not stuck.keys() & set(plan.subtask(one).depends_on)]
     failed = [one for one in roots if board.status(one.id) == OutcomeStatus.FAILED]
@@ -98,14 +99,14 @@ def _refused(subtask: Subtask, why: str, refusals: Sequence[Done], tried: Sequen
     )
 
 
-async def _stand_up(step: Step, plan: Plan, facts: BoardFacts, board: Board) -> Message:
+async def _stand_up(
+    step: Step, plan: Plan, board: Board, work: Sequence[Done], outcomes: Mapping[str, Outcome]
+) -> Message:
     """Hold the standup that closes the round; what it counts ends with the round's last work, not with this moment."""
-    work = facts.of_plan(step.state.get("since") or 1)
     standing = Standing(
         plan=plan,
         board=board,
-        outcomes={done.subtask_id: done.outcome for done in work},
         begun=min((done.started_at for done in work), default=None),
         now=max((done.at for done in work), default=utc_now()),
     )
-    return standup_told(step, await hold_standup(step, plan, standing.outcomes, status_of(step, standing)))
+    return standup_told(step, await hold_standup(step, plan, outcomes, status_of(step, standing)))

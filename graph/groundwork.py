@@ -18,7 +18,7 @@ from persistence import Effects, Handover, load_workload, utc_now
 
 T = TypeVar("T")
 
-__all__ = ["Groundwork", "member_for"]
+__all__ = ["Groundwork", "member_for", "speaker_for"]
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Groundwork:
         self._say("delegation", manager, MessageType.APPROVAL, text, critical_path=proposal.critical_path)
 
     def _say_approval(self, approval: Approval, plan: Plan, *, waits: bool) -> None:
-        manager = member_for(self.step.facts.squad.members, Role.PROJECT_MANAGER) or "project_manager"
+        manager = speaker_for(self.step.facts.squad.members, Role.PROJECT_MANAGER)
         word = "Not approved" if not approval.approved else "No objections, a human decides" if waits else "Approved"
         self._say(manager, None, MessageType.APPROVAL, f"{word}: {'; '.join(approval.reasons) or 'no objections'}")
         if approval.approved and not waits:
@@ -151,3 +151,8 @@ class Groundwork:
 def member_for(members: list[SquadMember], role: Role) -> str | None:
     """Return the id of the squad's first member in that role, or None."""
     return next((member.id for member in members if member.role == role), None)
+
+
+def speaker_for(members: list[SquadMember], role: Role) -> str:
+    """Return who says what is the role's to say: its first member or, where the squad has none, the role itself."""
+    return member_for(members, role) or role.value

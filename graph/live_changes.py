@@ -118,7 +118,7 @@ class LiveChanges:
 
     async def _rebuild(self) -> None:
         step, board = self.step, self.board
-        since = step.state.get("since") or 1
+        since = step.since
         facts: BoardFacts = await step.database.read(
             lambda connection: read_board(connection, step.execution_id, since)
         )

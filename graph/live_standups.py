@@ -37,19 +37,19 @@ class LiveStandups:
             return
         board = self.board
         board.stood_up_at = now
-        since = self.step.state.get("since") or 1
+        work = board.facts.of_plan(self.step.since)
         standing = Standing(
             plan=board.plan,
             board=board.rules,
-            outcomes={done.subtask_id: done.outcome for done in board.facts.of_plan(since)},
-            begun=min((done.started_at for done in board.facts.of_plan(since)), default=board.opened_at),
+            begun=min((done.started_at for done in work), default=board.opened_at),
             now=now,
             running={one: work.since for one, work in board.at_work.items()},
             estimates={one: work.hours for one, work in board.at_work.items()},
         )
         # the facts are of this moment, before anything is scheduled anew because of them
         status = status_of(self.step, standing, because=because)
-        holding = asyncio.create_task(self._hold(standing.plan, standing.outcomes, status), name="squad-standup")
+        outcomes = {done.subtask_id: done.outcome for done in work}
+        holding = asyncio.create_task(self._hold(board.plan, outcomes, status), name="squad-standup")
         board.aside.add(holding)
         holding.add_done_callback(board.aside.discard)
 

@@ -20,7 +20,7 @@ from delegation import (
 from delegation.eligibility import role_distance
 from delegation.review import settled_review, with_touched_tests
 from graph.consulting import consult, takes
-from graph.groundwork import Groundwork, member_for
+from graph.groundwork import Groundwork, speaker_for
 from graph.lifecycle import WorkflowState
 from graph.site import site_of
 from graph.step import Decided, Step
@@ -143,7 +143,7 @@ def _asked(step: Step, request: ReviewRequest, plan: Plan) -> list[Message]:
     }
     said = Message(
         execution_id=step.execution_id,
-        sender=member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or Role.PROJECT_MANAGER.value,
+        sender=speaker_for(step.facts.squad.members, Role.PROJECT_MANAGER),
         recipient=request.reviewer,
         type=MessageType.CODE_REVIEW_REQUEST,
         content=f"Please review the work on {len(subtasks)} subtasks{size}{again}.",

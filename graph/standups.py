@@ -6,7 +6,7 @@ from datetime import datetime
 
 from delegation import Board, BoardStatus, Message, MessageType, Outcome, Plan, Role, Standup, board_status
 from graph.consulting import consult
-from graph.groundwork import member_for
+from graph.groundwork import speaker_for
 from graph.hours import hours_left
 from graph.step import Step
 from persistence import utc_now
@@ -20,7 +20,6 @@ class Standing:
 
     plan: Plan
     board: Board
-    outcomes: Mapping[str, Outcome]
     begun: datetime | None
     """When the plan's work began; None where it has not."""
     now: datetime
@@ -62,7 +61,7 @@ def standup_told(step: Step, standup: Standup) -> Message:
     """Return the standup as it is told to everybody, its facts and actions in the metadata."""
     return Message(
         execution_id=step.execution_id,
-        sender=member_for(step.facts.squad.members, Role.PROJECT_MANAGER) or Role.PROJECT_MANAGER.value,
+        sender=speaker_for(step.facts.squad.members, Role.PROJECT_MANAGER),
         type=MessageType.STANDUP,
         content=standup.summary,
         metadata=standup.model_dump(mode="json", exclude={"summary"}),

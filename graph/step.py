@@ -84,6 +84,11 @@ class Step:
         return self.new_round or self.state.get("round") or 1
 
     @property
+    def since(self) -> int:
+        """The round in which the present plan was made: what was done for an earlier one counts no more."""
+        return self.new_round or self.state.get("since") or 1
+
+    @property
     def settings(self) -> RunSettings:
         """The run's settings."""
         return self.drive.settings

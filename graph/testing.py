@@ -22,7 +22,7 @@ from delegation import (
     TestRun,
 )
 from graph.consulting import consult
-from graph.groundwork import Groundwork, member_for
+from graph.groundwork import Groundwork, speaker_for
 from graph.lifecycle import WorkflowState
 from graph.result import result_of, workspace_result
 from graph.reviewing import REVIEWED
@@ -204,6 +204,6 @@ def _is(file: str, named: str) -> bool:
 
 
 def _said(step: Step, text: str, **data: int) -> Message:
-    tester = member_for(step.facts.squad.members, Role.TESTER) or "tester"
+    tester = speaker_for(step.facts.squad.members, Role.TESTER)
     kind = MessageType.TASK_COMPLETION
     return Message(execution_id=step.execution_id, sender=tester, type=kind, content=text, metadata=dict(data))

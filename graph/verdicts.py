@@ -17,7 +17,7 @@ async def latest_work(step: Step) -> dict[str, Done]:
     work = step.drive.work
     if work is None:
         work = await step.database.read(lambda connection: load_present_work(connection, step.execution_id))
-    since = step.state.get("since") or 1
+    since = step.since
     return {done.subtask_id: done for done in work if done.round >= since}
 
 
@@ -28,8 +28,8 @@ async def latest_outcomes(step: Step) -> Mapping[str, Outcome]:
 
 def send_back(step: Step, ground: Groundwork, plan: Plan, findings: Sequence[Finding], why: str) -> Decided:
     """Send findings back to the board, each with an id; beyond the limit of reworks a human is asked."""
-    opened = step.state.get("round") or 1
-    rounds = opened - (step.state.get("since") or 1) + 1
+    opened = step.round
+    rounds = opened - step.since + 1
     earlier = {one.id for one in step.state.get("findings") or [] if one.id}
     found = numbered(findings, f"{'R' if step.node == WorkflowState.REVIEWING else 'T'}{opened}.", earlier)
     ground.delta |= {"findings": found, "round": opened + 1}
