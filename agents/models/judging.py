@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from agents.models import forms
-from agents.rules.approval import approval_of, faults_of
+from agents.rules.approval import faults_of
 from agents.rules.quoting import clip, visible
 from agents.rules.tech_lead import NO_CODE_READ
 from delegation import (
@@ -47,7 +47,6 @@ __all__ = [
 
 _SPACES = re.compile(r"\s+")
 _CLAUSES = re.compile(r"(?<=[.!?;:])\s+|\n")
-_HIGHEST = 10
 
 
 def numbered(criteria: Sequence[str]) -> dict[str, str]:
@@ -158,16 +157,20 @@ def tested(answer: forms.TestPlan, plan: Plan, requirements: Requirements) -> Pl
 
 
 def approved(
-    answer: forms.ScheduleApproval, proposal: Schedule, plan: Plan, members: Sequence[SquadMember]
+    answer: forms.ScheduleApproval,
+    proposal: Schedule,
+    plan: Plan,
+    members: Sequence[SquadMember],
+    by_rules: Approval,
 ) -> Approval:
     """Return the approval: by the rules, and by the model with its own reasons and swaps.
 
     What the rules refuse is not for the model to approve, before its swaps and after them.
     """
-    by_rules = approval_of(proposal, plan, members)
-    if not by_rules.approved or not answer.approved:
-        reasons = answer.reasons if by_rules.approved else by_rules.reasons
-        return Approval(approved=False, reasons=reasons, schedule=proposal)
+    if not by_rules.approved:
+        return by_rules
+    if not answer.approved:
+        return Approval(approved=False, reasons=answer.reasons, schedule=proposal)
     schedule, said = by_rules.schedule, []
     for swap in answer.swaps:
         schedule = _swapped(schedule, swap)

@@ -34,7 +34,7 @@ class ModelProjectManager(ModelAgent):
         if not by_rules.approved:
             return by_rules
         about = joined([told_plan(plan), told_schedule(by_rules.schedule, members)])
-        check = partial(judging.approved, proposal=proposal, plan=plan, members=members)
+        check = partial(judging.approved, proposal=proposal, plan=plan, members=members, by_rules=by_rules)
         return await self._judge("approve", about, forms.ScheduleApproval, check)
 
     async def standup(
