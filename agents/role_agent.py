@@ -66,6 +66,12 @@ class Brief(BaseModel):
     questions: list[str] = Field(default=[], description="The question that each of the answers was to.")
     attempt: int = Field(default=1, ge=1, description="1 for the first try, one more for each rework.")
 
+    @property
+    def exchanges(self) -> list[tuple[str, str]]:
+        """What humans answered, each after the question that it was to; one that nobody knows of is an empty text."""
+        questions = [*self.questions, *[""] * len(self.answers)]
+        return list(zip(questions, self.answers, strict=False))
+
 
 @runtime_checkable
 class RoleAgent(Protocol):

@@ -25,9 +25,7 @@ async def brief_text(brief: Brief) -> str:
     for key, given in brief.inputs.items():
         parts += _section(f"What it builds on, from {inline(key, 40)}", [f"{given.title}\n\n{given.body}"])
     parts += _section("Findings to mend", _lines(one.message for one in brief.findings))
-    questions = [*brief.questions, *[""] * len(brief.answers)]
-    exchanges = [f"{question}\n-> {answer}" for question, answer in zip(questions, brief.answers, strict=False)]
-    parts += _section("What people answered", exchanges)
+    parts += _section("What people answered", [f"{question}\n-> {answer}" for question, answer in brief.exchanges])
     for one in brief.so_far:
         made = f"\n\n{one.deliverable.body}" if one.deliverable else ""
         parts += _section(f"What was made so far, by {inline(one.member_id, 40)}", [f"{one.note}{made}"])

@@ -202,8 +202,7 @@ def _deliverable(deliverable: Deliverable, known: Mapping[str, str], most: int) 
 
 
 def _answers(brief: Brief) -> str:
-    questions = [*brief.questions, *[""] * len(brief.answers)]
-    return "\n".join(f"{asked}\n-> {answer}" for asked, answer in zip(questions, brief.answers, strict=False))
+    return "\n".join(f"{asked}\n-> {answer}" for asked, answer in brief.exchanges)
 
 
 def _left(one: Unfinished) -> str:
