@@ -51,14 +51,14 @@ class ModelAgent:
         """
         around = surroundings()
         model = keeping(self._model, around.answers, self.name)
-        more = ["in_a_document" if around.hands is None else "in_a_repository"]
-        more += ["colleagues"] if around.colleagues and calls_tools(model) else []
-        system = instructions(self.role, "work", *more, "ending")
-        about = joined([told_brief(brief), await told_context(around)])
-        form = _form_for(brief, needs_body=around.hands is None)
         can_use = calls_tools(model)
         if around.hands is not None and not can_use:
             raise AgentFailed(f"the model {self.name} cannot use tools, and a repository takes them", hint=_OTHER)
+        more = ["in_a_document" if around.hands is None else "in_a_repository"]
+        more += ["colleagues"] if around.colleagues and can_use else []
+        system = instructions(self.role, "work", *more, "ending")
+        about = joined([told_brief(brief), await told_context(around)])
+        form = _form_for(brief, needs_body=around.hands is None)
         if can_use and (tools := tools_of(around.hands, around.colleagues)):
             from agents.models.working import work_with_tools  # noqa: PLC0415 - judgements do without langchain
 

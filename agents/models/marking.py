@@ -8,7 +8,7 @@ gives the same prompt: a delimiter of random letters would do the former and not
 
 import re
 
-__all__ = ["data", "without_tags"]
+__all__ = ["data", "left_out", "without_tags"]
 
 _HIDDEN = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
 _GAP = rf"[\s\x00-\x1f\x7f-\x9f{_HIDDEN}]*"
@@ -32,7 +32,9 @@ def data(name: str, text: str, *, most: int = 20_000) -> str:
         text: anything.
         most: so many characters of it are shown; where something is cut, the block says how much.
     """
-    shown = without_tags(text[:most])
-    if len(text) > most:
-        shown += f"\n[{len(text) - most} further characters are left out]"
-    return f'<data from="{name}">\n{shown}\n</data>'
+    return f'<data from="{name}">\n{without_tags(text[:most])}{left_out(text, most)}\n</data>'
+
+
+def left_out(text: str, most: int) -> str:
+    """Return the line that says how much of a text is not shown, where that is so."""
+    return f"\n[{len(text) - most} further characters are left out]" if len(text) > most else ""

@@ -16,7 +16,7 @@ from agents.models.marking import data
 from agents.models.prompting import joined
 from delegation import AgentFailed
 
-__all__ = ["TRIES", "ask", "calls_tools", "read", "said_in", "trouble_of"]
+__all__ = ["TRIES", "ask", "calls_tools", "misfit", "read", "said_in", "trouble_of", "why_unfit"]
 
 S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
@@ -43,7 +43,8 @@ async def ask(model: BaseChatModel, system: str, about: str, form: type[S], chec
     Raises:
         AgentFailed: no answer fitted; it says what the last one was and what was wrong with it.
     """
-    asked = joined([about, _how(form, with_tool=calls_tools(model))])
+    how = _how(form, with_tool=calls_tools(model))
+    asked = joined([about, how])
     for _ in range(TRIES):
         answer = await _called(model, form, [SystemMessage(system), HumanMessage(asked)])
         try:
@@ -54,15 +55,24 @@ async def ask(model: BaseChatModel, system: str, about: str, form: type[S], chec
             [
                 about,
                 data("your last answer", said, most=_SHOWN),
-                data("why it cannot be used", trouble, most=_SHOWN),
+                why_unfit(trouble),
                 "Give the whole answer again, mended.",
-                _how(form, with_tool=calls_tools(model)),
+                how,
             ]
         )
+    raise misfit(f"the model gave no answer that fits in {TRIES} tries", trouble, said)
+
+
+def why_unfit(trouble: str) -> str:
+    """Return what a model is told about an answer that does not fit."""
+    return data("why it cannot be used", trouble, most=_SHOWN)
+
+
+def misfit(what: str, trouble: str, said: str) -> AgentFailed:
+    """Return the failure of a model that was told often enough, with what was wrong in its last answer."""
     last = " ".join(said.split())[:500]
-    raise AgentFailed(
-        f"the model gave no answer that fits in {TRIES} tries: {trouble[:500]}; the last one was: {last or 'empty'}",
-        hint="another model may do better",
+    return AgentFailed(
+        f"{what}: {trouble[:500]}; the last one was: {last or 'empty'}", hint="another model may do better"
     )
 
 

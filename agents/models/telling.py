@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.member_context import ContextKind
 from agents.models.judging import numbered
-from agents.models.marking import data
+from agents.models.marking import data, left_out
 from agents.models.prompting import joined
 from agents.role_agent import Brief, Unfinished
 from agents.surroundings import Surroundings
@@ -21,6 +21,7 @@ from delegation import (
     Schedule,
     SquadMember,
     Subtask,
+    SubtaskKind,
     Task,
 )
 
@@ -119,7 +120,7 @@ def told_outcomes(plan: Plan, outcomes: Mapping[str, Outcome], *, bodies: bool =
 
 def told_brief(brief: Brief) -> str:
     """Tell a member what it is to do, and what it builds on."""
-    known = {text: number for number, text in numbered([one.text for one in brief.requirements.criteria]).items()}
+    known = _numbers(brief.plan, brief.requirements)
     own = "\n".join(f"{known.get(text, '?')}: {text}" for text in wanted(brief))
     plan = "\n".join(_json(_subtask(one, known)) for one in brief.plan.subtasks)
     inputs = [
@@ -170,7 +171,7 @@ async def told_context(around: Surroundings) -> str:
 
 def wanted(brief: Brief) -> list[str]:
     """Return the criteria that the deliverable has to take up: the subtask's; a test plan's are those of all cases."""
-    cases = [case.criterion for case in brief.plan.test_cases] if brief.subtask.kind.value == "test" else []
+    cases = [case.criterion for case in brief.plan.test_cases] if brief.subtask.kind is SubtaskKind.TEST else []
     return list(dict.fromkeys([*brief.subtask.criteria, *cases]))
 
 
@@ -196,9 +197,7 @@ def _subtask(subtask: Subtask, known: Mapping[str, str]) -> dict[str, Any]:
 def _deliverable(deliverable: Deliverable, known: Mapping[str, str], most: int) -> str:
     shown = deliverable.model_dump(mode="json", exclude={"body"}, exclude_defaults=True)
     shown["criteria"] = [known.get(text, text) for text in deliverable.criteria]
-    body = deliverable.body
-    cut = f"\n[{len(body) - most} further characters are left out]" if len(body) > most else ""
-    return f"{_json(shown)}\n{body[:most]}{cut}"
+    return f"{_json(shown)}\n{deliverable.body[:most]}{left_out(deliverable.body, most)}"
 
 
 def _answers(brief: Brief) -> str:

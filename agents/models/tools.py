@@ -8,6 +8,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
 from agents.models.marking import data
+from agents.models.structured import trouble_of
 from agents.surroundings import Colleagues, Hands
 from delegation import HandsRefused, Role
 
@@ -67,8 +68,7 @@ def tools_of(hands: Hands | None, colleagues: Colleagues | None) -> list[BaseToo
                 try:
                     return data(name, await use(**given), most=40_000)
                 except HandsRefused as refusal:
-                    hint = f" ({refusal.hint})" if refusal.hint else ""
-                    return f"Refused. Nothing was done.\n{data(name, refusal.message + hint)}"
+                    return f"Refused. Nothing was done.\n{data(name, trouble_of(refusal))}"
 
         found.append(StructuredTool.from_function(coroutine=used, name=name, description=about, args_schema=fields))
 

@@ -21,8 +21,7 @@ from pydantic import ValidationError
 
 from agents.models.forms import WorkResult
 from agents.models.limits import Limits
-from agents.models.marking import data
-from agents.models.structured import TRIES, read, said_in, trouble_of
+from agents.models.structured import TRIES, misfit, read, said_in, trouble_of, why_unfit
 from delegation import AgentFailed
 
 __all__ = ["TokenLimit", "work_with_tools"]
@@ -121,14 +120,11 @@ class _Misfits:
 
     def told(self, error: Exception, answer: BaseMessage | None) -> str:
         """Return what to tell the model about its answer; AgentFailed once it has been told twice."""
-        trouble, said = trouble_of(error), " ".join(said_in(answer).split())[:500] if answer else ""
+        trouble = trouble_of(error)
         self._count += 1
         if self._count >= TRIES:
-            raise AgentFailed(
-                f"the model did not end its work in a form that fits, in {TRIES} tries: {trouble[:500]}; "
-                f"the last one was: {said or 'empty'}",
-                hint="another model may do better",
-            )
+            what = f"the model did not end its work in a form that fits, in {TRIES} tries"
+            raise misfit(what, trouble, said_in(answer) if answer else "")
         if isinstance(error, _Silent):
             return trouble
-        return f"{data('why it cannot be used', trouble, most=4_000)}\n\nCall WorkResult again, whole and mended."
+        return f"{why_unfit(trouble)}\n\nCall WorkResult again, whole and mended."
