@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
 
+from agents.workspace.git import as_text
+
 __all__ = ["Author", "Commit", "Mark", "message_of", "parse_log", "same", "shown", "slug"]
 
 FORMAT = "%H%x00%P%x00%an%x00%B%x00%x01"
@@ -70,8 +72,8 @@ def message_of(mark: Mark, title: str, author: Author) -> str:
 
 def parse_log(text: str) -> list[Commit]:
     """Read what ``git log`` printed in :data:`FORMAT`."""
-    text = text.encode("utf-8", "replace").decode()  # somebody else's commit may be in any encoding
-    return [_commit(*part.strip("\n").split("\0")[:4]) for part in text.split("\1") if part.strip("\n")]
+    told = as_text(text)  # somebody else's commit may be in any encoding
+    return [_commit(*part.strip("\n").split("\0")[:4]) for part in told.split("\1") if part.strip("\n")]
 
 
 def _commit(commit_id: str, parents: str, author: str, message: str) -> Commit:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from delegation import ConfigurationError, WorkspaceError
 
-__all__ = ["LONGEST_OUTPUT", "Git", "bare_environment", "git_program", "run_git"]
+__all__ = ["LONGEST_OUTPUT", "Git", "as_text", "bare_environment", "git_program", "run_git"]
 
 LIMIT_S = 300.0
 """How long one call of git may take, in seconds: a check-out of a large repository takes some."""
@@ -89,13 +89,19 @@ class Git:
     work_tree: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    async def __call__(self, *arguments: str, given: str | bytes = b"", variables: Mapping[str, str] = {}) -> str:
-        """Run a command, and return what it printed.
+    async def __call__(
+        self,
+        *arguments: str,
+        given: str | bytes = b"",
+        variables: Mapping[str, str] = {},
+        most: int | None = None,
+    ) -> str:
+        """Run a command, and return what it printed; for ``most``, see ``attempt``.
 
         Raises:
             WorkspaceError: it failed; the error tells what git said.
         """
-        status, out, err = await self.attempt(*arguments, given=given, variables=variables)
+        status, out, err = await self.attempt(*arguments, given=given, variables=variables, most=most)
         if status:
             raise WorkspaceError(_told(arguments, status, err))
         return out
@@ -123,10 +129,7 @@ class Git:
         Raises:
             WorkspaceError: it failed.
         """
-        status, out, err = await self.attempt(*arguments, most=LONGEST_OUTPUT)
-        if status:
-            raise WorkspaceError(_told(arguments, status, err))
-        return out
+        return await self(*arguments, most=LONGEST_OUTPUT)
 
     async def line(self, *arguments: str) -> str:
         """Run a command that prints one line, and return that."""
@@ -202,6 +205,11 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def as_text(printed: str) -> str:
+    """Return what git printed as a text that can be stored: a file or a message may be in any encoding."""
+    return printed.encode("utf-8", "replace").decode()
 
 
 def bare_environment(variables: Mapping[str, str] = {}) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agents.workspace.beginning import REPOSITORY, begun, make_private, own_git_dir
 from agents.workspace.commits import FORMAT, Author, Commit, Mark, message_of, parse_log, same, shown, slug
-from agents.workspace.git import Git
+from agents.workspace.git import Git, as_text
 from agents.workspace.paths import parts_of, remove_tree, without_repositories
 from agents.workspace.repository import Repository
 from delegation import CodeChange, ConfigurationError, HandsRefused, WorkspaceError
@@ -259,8 +259,7 @@ class Workspace:
         since = parse_log(await self.git("log", f"--format={FORMAT}", f"{copy.base}..{head}", "--", *files))
         members = dict.fromkeys(one.member_id or one.author for one in since)
         own = await self.git.beginning("diff", *_PLAINLY, copy.base, tree, "--", *files)
-        told = own.encode("utf-8", "replace").decode()
-        return Conflict([shown(file) for file in files], list(members), head, told)
+        return Conflict([shown(file) for file in files], list(members), head, as_text(own))
 
 
 _PLAINLY = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=all")

@@ -12,8 +12,8 @@ import pytest
 from repositories import git, make_repository, write
 
 from agents.workspace import Author, Copy, CopyHands, Mark, Repository, Workspace
-from agents.workspace.hands import LARGEST_FILE, LONGEST_TEXT
 from agents.workspace.paths import Inside, is_git
+from agents.workspace.texts import LARGEST_FILE, LONGEST_TEXT
 from delegation import HandsRefused
 
 FILES = {
