@@ -161,8 +161,7 @@ class Confined:
             "command": list(command),
             "environment": _environment(reads, contained=contained, scratch=scratch),
             "folder": str(folder.resolve()),
-            "inner_folder": INSIDE if self.containment is Containment.NAMESPACES else str(folder),
-            "folder_inside": INSIDE,
+            "inside": INSIDE,
             "reads": reads,
             "bubblewrap": shutil.which("bwrap"),
             "limits": asdict(limits)

@@ -104,8 +104,7 @@ def begin(spec: dict[str, Any], says: int, ready: int, go: int) -> None:
     while True:  # all orphans of the namespace come to its first process
         pid, status = os.wait()
         if pid == program:
-            code = os.waitstatus_to_exitcode(status)
-            os._exit(code if code >= 0 else 128 - code)
+            os._exit(exit_status(status))
 
 
 def be_program(spec: dict[str, Any], says: int) -> None:
@@ -120,7 +119,7 @@ def be_program(spec: dict[str, Any], says: int) -> None:
     if spec["mode"] != "bubblewrap":  # which may need a right at first, and gives all of them up by itself
         drop_rights(with_capabilities=spec["mode"] == "namespaces")
     set_limits(spec["limits"])
-    os.chdir(spec["inner_folder"])
+    os.chdir(spec["inside"] if spec["mode"] == "namespaces" else spec["folder"])
     command, environment = spec["command"], spec["environment"]
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and would hand that on
         signal.signal(number, signal.SIG_DFL)
@@ -134,6 +133,12 @@ def be_program(spec: dict[str, Any], says: int) -> None:
         raise Trouble(f"{command[0]!r} cannot be run: {error.strerror}") from None
 
 
+def exit_status(status: int) -> int:
+    """Return the exit status of a process that was waited for; 128 and the signal's number where one ended it."""
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
 class Child:
     """The process that this one has started: the program, or the first one of its namespace."""
 
@@ -144,8 +149,7 @@ class Child:
     def has_ended(self) -> bool:
         """Tell whether it has ended, and remember how."""
         if self.pid and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
-            code = os.waitstatus_to_exitcode(ended[1])
-            self.pid, self.status = 0, code if code >= 0 else 128 - code
+            self.pid, self.status = 0, exit_status(ended[1])
         return not self.pid
 
 

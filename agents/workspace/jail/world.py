@@ -81,7 +81,7 @@ def build_world(spec: dict[str, Any]) -> None:
     for name in ("tmp", "dev/shm"):
         os.makedirs(f"/new/{name}", exist_ok=True)
         mount("tmpfs", f"/new/{name}", "tmpfs", MS_NOSUID | MS_NODEV, size)
-    for path in [*SYSTEM, *(f"/etc/{name}" for name in ETC), *spec["reads"]]:
+    for path in to_be_read(spec):
         show(path)
     own_files()
     devices()
@@ -92,7 +92,7 @@ def build_world(spec: dict[str, Any]) -> None:
         pass  # a container whose own /proc is masked allows none; most programs live without
     else:
         no_further_namespaces()
-    folder = spec["inner_folder"]
+    folder = spec["inside"]
     os.makedirs(f"/new{folder}", exist_ok=True)
     mount(f"/old{spec['folder']}", f"/new{folder}", None, MS_BIND)
     mount("none", f"/new{folder}", None, MS_BIND | MS_REMOUNT | MS_NOSUID | kept_flags(f"/new{folder}"))
@@ -104,6 +104,11 @@ def build_world(spec: dict[str, Any]) -> None:
     libc_call("umount2", b".", MNT_DETACH)
     os.chdir("/")
     loopback_up()
+
+
+def to_be_read(spec: dict[str, Any]) -> list[str]:
+    """Return what is shown of the system, whoever shows it."""
+    return [*SYSTEM, *(f"/etc/{name}" for name in ETC), *spec["reads"]]
 
 
 def show(path: str) -> None:
@@ -191,10 +196,10 @@ def bubblewrap(spec: dict[str, Any]) -> list[str]:
     words = [spec["bubblewrap"], "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     words += ["--uid", str(INNER_ID), "--gid", str(INNER_ID), "--dev", "/dev", "--proc", "/proc"]
     words += ["--size", str(spec["limits"]["scratch"]), "--tmpfs", "/tmp", "--dir", "/tmp/home"]  # noqa: S108 - inside
-    for path in [*SYSTEM, *(f"/etc/{name}" for name in ETC), *spec["reads"]]:
+    for path in to_be_read(spec):
         if os.path.islink(path) and not os.path.isabs(os.readlink(path)):
             words += ["--symlink", os.readlink(path), path]
         else:
             words += ["--ro-bind-try", path, path]
-    words += ["--bind", spec["folder"], spec["folder_inside"], "--chdir", spec["folder_inside"]]
+    words += ["--bind", spec["folder"], spec["inside"], "--chdir", spec["inside"]]
     return [*words, "--", *spec["command"]]
