@@ -8,8 +8,8 @@ import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from delegation.dependencies import check
-from delegation.eligibility import fits, is_specialist, role_distance, why_unassigned
 from delegation.errors import PlanError
+from delegation.holdings import Holdings
 from delegation.outcome import OutcomeStatus
 from delegation.plan import Plan, Schedule, Subtask
 from delegation.squad import SquadMember
@@ -54,21 +54,16 @@ class Board:
     ) -> None:
         self._net = check(plan.subtasks)
         self._subtasks = self._net.subtasks
-        self._members = {member.id: member for member in members}
-        self._present = frozenset(self._members if present is None else present)
-        self._max_refusals = max_refusals
-        self._away = away
+        self._hold = Holdings(self._subtasks, members, refusals, max_refusals, away)
+        self._present = frozenset(self._hold.members if present is None else present)
         count = len(self._subtasks)
         self._status: list[OutcomeStatus | None] = [None] * count
         self._why: list[str | None] = [None] * count  # why it cannot run, where it cannot
         self._waiting = [len(earlier) for earlier in self._net.before]
-        self._refused = [set(refusals.get(subtask.id, ())) for subtask in self._subtasks]
-        self._owner: list[str | None] = [None] * count
         self._taken: dict[int, str] = {}
-        self._load = dict.fromkeys(self._members, 0.0)  # remaining hours by member
-        self._ready: dict[str, list[tuple[int, float, int]]] = {one: [] for one in self._members}
+        self._ready: dict[str, list[tuple[int, float, int]]] = {one: [] for one in self._hold.members}
         self._ready_here: set[int] = set()  # ready, and its owner takes part in this round
-        self._cursor = dict.fromkeys(self._members, 0)  # see may_leave
+        self._cursor = dict.fromkeys(self._hold.members, 0)  # see may_leave
         self._done = 0
         self._left = count
         self._assign(schedule)
@@ -85,7 +80,7 @@ class Board:
         heap = self._ready.get(member_id)
         while heap:
             at = heapq.heappop(heap)[-1]
-            if self._is_ready(at) and self._owner[at] == member_id:
+            if self._is_ready(at) and self._hold.owner[at] == member_id:
                 self._taken[at] = member_id
                 self._ready_here.discard(at)
                 return self._subtasks[at]
@@ -111,7 +106,7 @@ class Board:
         self._taken.pop(at, None)
         self._ready_here.discard(at)
         if status is OutcomeStatus.REFUSED:
-            self._refused[at].add(by)
+            self._hold.refused[at].add(by)
             return self._hand_over(at)
         self._end(at, status)
         return None
@@ -127,9 +122,8 @@ class Board:
         at = self._at(subtask_id)
         if at in self._taken or not self._runs(at):
             return []
-        here = self._present.difference({self._owner[at]}, self._away())
-        able = [one for one in self._members.values() if one.id in here and self._may_get(one, at)]
-        return [one.id for one in sorted(able, key=self._preference(at))]
+        here = self._present.difference({self._hold.owner[at]}, self._hold.away())
+        return self._hold.takers(at, here)
 
     def may_leave(self, member_id: str) -> bool:
         """Tell whether waiting is pointless for the member in this round.
@@ -139,13 +133,13 @@ class Board:
         """
         if not self._taken and not self._ready_here:
             return True
-        member = self._members.get(member_id)
+        member = self._hold.members.get(member_id)
         if member is None:
             return True
         # What a member can no longer get stays so (ends, refusals and dead branches are final), so one cursor that only
         # moves forward answers all questions of one member in one walk over the plan.
         at, count = self._cursor[member_id], len(self._subtasks)
-        while at < count and not self._may_get(member, at):
+        while at < count and not (self._runs(at) and self._hold.may_get(member, at)):
             at += 1
         self._cursor[member_id] = at
         return at == count
@@ -156,7 +150,7 @@ class Board:
 
     def owner(self, subtask_id: str) -> str | None:
         """Return the id of the member that the subtask belongs to now; None where nobody may do it."""
-        return self._owner[self._at(subtask_id)]
+        return self._hold.owner[self._at(subtask_id)]
 
     def status(self, subtask_id: str) -> OutcomeStatus | None:
         """Return how the subtask ended; None while it has not, which includes a refusal that was handed on."""
@@ -199,22 +193,11 @@ class Board:
     def _is_ready(self, at: int) -> bool:
         return self._waiting[at] == 0 and at not in self._taken and self._runs(at)
 
-    def _is_worn_out(self, at: int) -> bool:
-        return len(self._refused[at]) > self._max_refusals
-
-    def _may_get(self, member: SquadMember, at: int) -> bool:
-        if not self._runs(at):
-            return False
-        if self._owner[at] == member.id:
-            return True
-        refused = self._refused[at]
-        return len(refused) < self._max_refusals and member.id not in refused and fits(member, self._subtasks[at])
-
     def _assign(self, schedule: Schedule) -> None:
         for one in schedule.assignments:
             at = self._net.index.get(one.subtask_id)
             if at is not None:
-                self._own(at, one.member_id)
+                self._hold.give(at, one.member_id)
 
     def _restore(self, outcomes: Mapping[str, OutcomeStatus]) -> None:
         """Bring in the stored ends: first what is done, so that a failure stops only what is not."""
@@ -231,7 +214,7 @@ class Board:
         for subtask_id, member_id in taken.items():
             at = self._net.index.get(subtask_id)
             if at is not None and self._runs(at):
-                self._own(at, member_id)
+                self._hold.give(at, member_id)
                 self._taken[at] = member_id
 
     def _open(self, schedule: Schedule) -> None:
@@ -240,27 +223,18 @@ class Board:
         for at, subtask in enumerate(self._subtasks):
             if not self._runs(at) or at in self._taken:
                 continue
-            owner = self._owner[at]
+            owner = self._hold.owner[at]
             if owner is None:
                 self._drop(at)
                 self._stop(at, f"unassigned: {reasons.get(subtask.id, 'the schedule does not name it')}")
-            elif owner not in self._members or owner in self._refused[at] or self._is_worn_out(at):
+            elif not self._hold.stays(at):
                 self._hand_over(at)
             elif self._waiting[at] == 0:
                 self._offer(at)
 
-    def _own(self, at: int, member_id: str | None) -> None:
-        """Move a subtask and its hours to another owner, or to none."""
-        effort, before = self._subtasks[at].effort, self._owner[at]
-        if before in self._load:
-            self._load[before] -= effort
-        if member_id in self._load:
-            self._load[member_id] += effort
-        self._owner[at] = member_id
-
     def _offer(self, at: int) -> None:
         """Put a ready subtask before its owner."""
-        owner, subtask = self._owner[at], self._subtasks[at]
+        owner, subtask = self._hold.owner[at], self._subtasks[at]
         if owner is None or not self._is_ready(at):
             return
         heapq.heappush(self._ready[owner], (-PRIORITY_WEIGHT[subtask.priority], -self._net.path[at], at))
@@ -269,36 +243,15 @@ class Board:
 
     def _hand_over(self, at: int) -> str | None:
         """Give the subtask to the next best member; block it where there is none."""
-        subtask, refused = self._subtasks[at], self._refused[at]
-        able = [one for one in self._members.values() if one.id not in refused and fits(one, subtask)]
-        if self._is_worn_out(at) or not able:
+        chosen = self._hold.next_best(at)
+        if chosen is None:
             self._drop(at)
             self._status[at] = OutcomeStatus.BLOCKED
-            self._stop(at, f"blocked: {self._why_blocked(at, any_able=bool(able))}")
+            self._stop(at, f"blocked: {self._hold.why_nobody(at)}")
             return None
-        chosen = min(able, key=self._preference(at))
-        self._own(at, chosen.id)
+        self._hold.give(at, chosen)
         self._offer(at)
-        return chosen.id
-
-    def _preference(self, at: int) -> Callable[[SquadMember], tuple[bool, int, bool, float, str]]:
-        """Return the key by which those who may do a subtask are ranked, best first."""
-        subtask, away = self._subtasks[at], self._away()
-
-        def rank(one: SquadMember) -> tuple[bool, int, bool, float, str]:
-            distance, load = role_distance(one.role, subtask.role) or 0, round(self._load[one.id] / one.capacity, 9)
-            return one.id in away, distance, not is_specialist(one, subtask), load, one.id
-
-        return rank
-
-    def _why_blocked(self, at: int, *, any_able: bool) -> str:
-        refused = sorted(self._refused[at])
-        if any_able:
-            return f"refused {len(refused)} times, by {', '.join(refused)}"
-        if refused:
-            return f"refused by {', '.join(refused)}, and nobody else may do it"
-        why = why_unassigned(self._subtasks[at], self._members.values())
-        return f"{self._owner[at]} is not there, and nobody else may do it: {why}"
+        return chosen
 
     def _end(self, at: int, status: OutcomeStatus, *, offer: bool = True) -> None:
         if self._runs(at):
@@ -328,6 +281,4 @@ class Board:
     def _drop(self, at: int) -> None:
         """Take a subtask out of what remains, before its end or its reason is noted."""
         self._left -= 1
-        owner = self._owner[at]
-        if owner in self._load:
-            self._load[owner] -= self._subtasks[at].effort
+        self._hold.lift(at)
